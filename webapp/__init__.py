@@ -1,0 +1,1 @@
+"""The service: Flask app, token service, profile store, demo tenant."""

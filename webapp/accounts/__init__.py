@@ -1,0 +1,1 @@
+"""Sign-in of admins, and the record of what they changed."""

@@ -1,0 +1,1 @@
+"""The generated code: shown, offered for download, and deployed."""

@@ -1,0 +1,1 @@
+"""Connections, goals, mappings and identifier links: pages, models, YAML."""

@@ -1,0 +1,88 @@
+"""Tables of connections, goals, mappings and identifier links."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, String, Text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from webapp.database import Base, JsonDocument, UtcDateTime
+
+
+class Connection(Base):
+    """One Auth0 tenant joined to one profile store. ``key`` is its public name in URLs."""
+
+    __tablename__ = "connections"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(64), unique=True)
+    name: Mapped[str] = mapped_column(String(200))
+    is_favourite: Mapped[bool] = mapped_column(default=False)
+    labels: Mapped[list[str]] = mapped_column(JsonDocument, default=list)
+    description: Mapped[str] = mapped_column(Text, default="")
+    auth0_domain: Mapped[str] = mapped_column(String(255), default="")
+    auth0_client_id: Mapped[str] = mapped_column(String(255), default="")
+    sealed_client_secret: Mapped[str | None] = mapped_column(Text)
+    is_on: Mapped[bool] = mapped_column(default=True)
+    version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    goals: Mapped[list["Goal"]] = relationship(
+        back_populates="connection", order_by="Goal.id", cascade="all, delete-orphan", passive_deletes=True
+    )
+
+
+class Goal(Base):
+    """A web goal at its newest revision. Its rows stand in two tables of their own."""
+
+    __tablename__ = "goals"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(64), unique=True)
+    connection_id: Mapped[int] = mapped_column(ForeignKey("connections.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str] = mapped_column(String(200))
+    is_on: Mapped[bool] = mapped_column(default=True)
+    revision: Mapped[int] = mapped_column(default=1)
+    claim_namespace: Mapped[str] = mapped_column(String(200))
+    allow_creation: Mapped[bool] = mapped_column(default=True)
+    token_kind: Mapped[str] = mapped_column(String(20))
+    client_ids: Mapped[list[str]] = mapped_column(JsonDocument, default=list)
+    audiences: Mapped[list[str]] = mapped_column(JsonDocument, default=list)
+    allowed_origins: Mapped[list[str]] = mapped_column(JsonDocument, default=list)
+    enable_rule: Mapped[bool] = mapped_column(default=True)
+    enable_token: Mapped[bool] = mapped_column(default=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    connection: Mapped[Connection] = relationship(back_populates="goals")
+    mappings: Mapped[list["MappingRow"]] = relationship(
+        order_by="MappingRow.position", cascade="all, delete-orphan", passive_deletes=True
+    )
+    links: Mapped[list["LinkRow"]] = relationship(
+        order_by="LinkRow.position", cascade="all, delete-orphan", passive_deletes=True
+    )
+
+
+class MappingRow(Base):
+    """One mapping of a goal. ``position`` counts from 0 in the order of the page."""
+
+    __tablename__ = "mappings"
+
+    goal_id: Mapped[int] = mapped_column(ForeignKey("goals.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    auth0_field: Mapped[str] = mapped_column(String(200))
+    profile_property: Mapped[str] = mapped_column(String(100))
+    direction: Mapped[str] = mapped_column(String(20))
+    strategy: Mapped[str] = mapped_column(String(20))
+
+
+class LinkRow(Base):
+    """One identifier link of a goal, tried in the order of ``position``."""
+
+    __tablename__ = "identifier_links"
+
+    goal_id: Mapped[int] = mapped_column(ForeignKey("goals.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    auth0_field: Mapped[str] = mapped_column(String(200))
+    profile_property: Mapped[str] = mapped_column(String(100))
+    require_verified: Mapped[bool]

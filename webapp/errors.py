@@ -1,0 +1,130 @@
+"""One vocabulary of errors for HTTP, logs and runs.
+
+A `WebsyncError` has a slug. Programs get it as ``type`` of an RFC 9457 problem, people as a page, and docs/problems.md
+has a section for each.
+"""
+
+import inspect
+import json
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+import structlog
+from flask import Flask, Response, render_template, request
+from flask.typing import ResponseReturnValue
+from pydantic import ValidationError
+from werkzeug.exceptions import HTTPException
+
+from webapp.settings import settings
+
+log = structlog.get_logger()
+
+PROGRAM_PATHS = ("/sync/", "/healthz", "/readyz")
+
+
+class WebsyncError(Exception):
+    """Something that a caller did, or that can happen to a caller.
+
+    ``detail`` says what is wrong with this request; ``members`` are extension members of the problem (RFC 9457, 3.2).
+    """
+
+    slug: ClassVar[str] = "error"
+    title: ClassVar[str] = "Something went wrong"
+    status: ClassVar[HTTPStatus] = HTTPStatus.BAD_REQUEST
+    headers: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, detail: str, **members: object) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.members = members
+
+
+class MalformedRequestError(WebsyncError):
+    """The body, or a part of the URL, does not have the documented shape."""
+
+    slug, title, status = "malformed-request", "The request is malformed", HTTPStatus.BAD_REQUEST
+
+
+class NotFoundError(WebsyncError):
+    """There is no such thing."""
+
+    slug, title, status = "not-found", "Not found", HTTPStatus.NOT_FOUND
+
+
+def problem_types() -> Iterator[type[WebsyncError]]:
+    """Yield every kind of error that is loaded."""
+    pending = [WebsyncError]
+    while pending:
+        found = pending.pop()
+        pending += found.__subclasses__()
+        if found is not WebsyncError:
+            yield found
+
+
+def problem_response(
+    slug: str, title: str, status: int, detail: str, members: dict[str, object] | None = None
+) -> Response:
+    """Return an ``application/problem+json`` answer. Source: RFC 9457."""
+    kind = f"{settings().public_url}/problems/{slug}"
+    body = {"type": kind, "title": title, "status": status, "detail": detail, **(members or {})}
+    return Response(json.dumps(body), status, mimetype="application/problem+json")
+
+
+def install_error_handlers(app: Flask) -> None:
+    """Answer every error in one way: a page for people, problem+json for programs."""
+    app.register_error_handler(WebsyncError, _answer_websync_error)
+    app.register_error_handler(ValidationError, _answer_validation_error)
+    app.register_error_handler(HTTPException, _answer_http_exception)
+    app.register_error_handler(Exception, _answer_bug)
+    app.add_url_rule("/problems/<slug>", view_func=explain_problem)
+
+
+def explain_problem(slug: str) -> ResponseReturnValue:
+    """Show what a problem's ``type`` means: the page that its URL names."""
+    for kind in problem_types():
+        if kind.slug == slug:
+            return render_template("problem.html", kind=kind, explanation=inspect.getdoc(kind))
+    raise NotFoundError("There is no problem of this name.")
+
+
+def _for_people() -> bool:
+    if request.path.startswith(PROGRAM_PATHS):
+        return False
+    return request.accept_mimetypes.best_match(["text/html", "application/problem+json"]) == "text/html"
+
+
+def _answer(slug: str, title: str, status: int, detail: str, members: dict[str, Any] | None = None) -> Response:
+    if _for_people():
+        return Response(render_template("error.html", title=title, status=status, detail=detail), status)
+    return problem_response(slug, title, status, detail, members)
+
+
+def _answer_websync_error(error: WebsyncError) -> ResponseReturnValue:
+    response = _answer(error.slug, error.title, error.status, error.detail, error.members)
+    response.headers.update(error.headers)
+    return response
+
+
+def _answer_validation_error(error: ValidationError) -> ResponseReturnValue:
+    # Pydantic's own text repeats the input, which may hold a token: only places and reasons go out.
+    found = [
+        f"{'.'.join(map(str, item['loc'])) or 'body'}: {item['msg']}" for item in error.errors(include_input=False)
+    ]
+    return _answer_websync_error(MalformedRequestError("; ".join(found)))
+
+
+def _answer_http_exception(error: HTTPException) -> ResponseReturnValue:
+    if error.code is None or error.code < 400:
+        return error
+    status = HTTPStatus(error.code)
+    response = _answer(status.phrase.lower().replace(" ", "-"), status.phrase, status, error.description or "")
+    for name, value in error.get_headers():
+        if name.lower() not in {"content-type", "content-length"}:
+            response.headers[name] = value
+    return response
+
+
+def _answer_bug(error: Exception) -> ResponseReturnValue:
+    log.error("unexpected_error", path=request.url_rule.rule if request.url_rule else None, exc_info=error)
+    return _answer("internal-error", "Something went wrong", 500, "It is not your fault, and it has been logged.")

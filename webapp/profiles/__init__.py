@@ -1,0 +1,1 @@
+"""The profile store: merge strategies, the embedded store, and its pages."""

@@ -1,0 +1,55 @@
+"""Tables of the embedded profile store."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from webapp.database import Base, JsonDocument, UtcDateTime
+
+
+class PropertyDefinition(Base):
+    """A profile property. ``property_type`` is a `values.PropertyType`; ``is_indexed`` makes it a unique identifier."""
+
+    __tablename__ = "property_definitions"
+
+    id: Mapped[str] = mapped_column(String(100), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    property_type: Mapped[str] = mapped_column(String(20))
+    is_indexed: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Profile(Base):
+    """A profile. ``properties`` is ``{property id: {"values": [...], "source": "...", "changed": epoch ms}}``."""
+
+    __tablename__ = "profiles"
+    __table_args__ = (Index("ix_profiles_modified_at_id", "modified_at", "id"),)
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    properties: Mapped[dict[str, Any]] = mapped_column(JsonDocument)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    modified_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class ProfileIdentifier(Base):
+    """A value of an indexed property, for finding its profile. As in BlueConic, two profiles may share one."""
+
+    __tablename__ = "profile_identifiers"
+    __table_args__ = (Index("ix_profile_identifiers_profile_id", "profile_id"),)
+
+    property_id: Mapped[str] = mapped_column(String(100), primary_key=True)
+    value: Mapped[str] = mapped_column(String(500), primary_key=True)
+    profile_id: Mapped[str] = mapped_column(ForeignKey("profiles.id", ondelete="CASCADE"), primary_key=True)
+
+
+class ProfileIdentity(Base):
+    """The profile to which an Auth0 user is linked: proven by a verified token, so stronger than any property."""
+
+    __tablename__ = "profile_identities"
+    __table_args__ = (Index("ix_profile_identities_profile_id", "profile_id"),)
+
+    issuer: Mapped[str] = mapped_column(String(255), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(255), primary_key=True)
+    profile_id: Mapped[str] = mapped_column(ForeignKey("profiles.id", ondelete="CASCADE"))

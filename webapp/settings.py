@@ -1,0 +1,182 @@
+"""Settings: environment variables named ``WEBSYNC_…``, checked before anything starts (docs/settings.md)."""
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
+
+from cryptography.fernet import Fernet
+from flask import current_app
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from snippets.goals import LOOPBACK_HOSTS
+
+PREFIX = "WEBSYNC_"
+DEVELOPMENT_KEY = "d2Vic3luYy1kZXZlbG9wbWVudC1rZXktbm90LXNhZmU="
+"""A key that everybody can read here: for development only, refused in production."""
+KEY_ADVICE = "Make one with: python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
+
+
+class SettingsError(Exception):
+    """The settings are wrong. ``lines`` has one sentence for each mistake."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+class Mode(StrEnum):
+    """What the service runs for. Production refuses whatever is only good enough for the other two."""
+
+    PRODUCTION = "production"
+    DEVELOPMENT = "development"
+    DEMO = "demo"
+
+
+class SqliteSynchronous(StrEnum):
+    """How SQLite waits for the disk. FULL keeps every answered change through a power cut."""
+
+    FULL = "FULL"
+    NORMAL = "NORMAL"
+
+
+class Settings(BaseSettings):
+    """All settings. Every field is described in docs/settings.md; a test compares the two."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+
+    mode: Mode = Mode.PRODUCTION
+    database_url: str = "sqlite:///websync.db"
+    secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    public_url: str = "http://localhost:8000"
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=1, le=65535)
+    threads: int = Field(default=16, ge=1, le=256)
+    sqlite_synchronous: SqliteSynchronous = SqliteSynchronous.FULL
+    proxies: int = Field(default=0, ge=0, le=10)
+    session_hours: int = Field(default=12, ge=1, le=720)
+    token_leeway_seconds: int = Field(default=30, ge=0, le=60)
+    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003, the signature is pydantic's
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read the environment only: a forgotten ``.env`` file must not change a service."""
+        return init_settings, env_settings
+
+    @field_validator("secret_keys", mode="before")
+    @classmethod
+    def _split_keys(cls, value: object) -> object:
+        return tuple(key.strip() for key in value.split(",") if key.strip()) if isinstance(value, str) else value
+
+    @field_validator("secret_keys")
+    @classmethod
+    def _check_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for number, key in enumerate(keys, start=1):
+            try:
+                Fernet(key.get_secret_value())
+            except ValueError as error:
+                raise ValueError(f"key {number} is not a Fernet key. {KEY_ADVICE}") from error
+        return keys
+
+    @field_validator("database_url")
+    @classmethod
+    def _check_database_url(cls, url: str) -> str:
+        try:
+            parsed = make_url(url)
+        except ArgumentError as error:
+            raise ValueError("is not a database URL such as sqlite:///websync.db or postgresql://…") from error
+        if parsed.drivername in {"postgres", "postgresql"}:
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        if parsed.drivername not in {"sqlite", "postgresql+psycopg"}:
+            raise ValueError("must start with sqlite:/// or postgresql://")
+        if parsed.drivername == "sqlite" and not parsed.database:
+            raise ValueError("must name a file: several threads cannot share a database in memory")
+        return parsed.render_as_string(hide_password=False)
+
+    @field_validator("public_url")
+    @classmethod
+    def _check_public_url(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("must be a URL such as https://websync.example.com")
+        return url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _check_mode(self) -> Self:
+        if self.mode is not Mode.PRODUCTION:
+            return self
+        wrong = []
+        if not self.secret_keys:
+            wrong.append(f"{PREFIX}SECRET_KEYS: is missing, and production needs it. {KEY_ADVICE}")
+        if any(key.get_secret_value() == DEVELOPMENT_KEY for key in self.secret_keys):
+            wrong.append(f"{PREFIX}SECRET_KEYS: has the development key, which everybody knows. {KEY_ADVICE}")
+        if not self.public_url.startswith("https://"):
+            wrong.append(f"{PREFIX}PUBLIC_URL: must be an https:// URL in production (it is {self.public_url!r}).")
+        if wrong:
+            raise ValueError("\n".join(wrong))
+        return self
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The Fernet keys, newest first. Outside production there is always one."""
+        return tuple(key.get_secret_value() for key in self.secret_keys) or (DEVELOPMENT_KEY,)
+
+    @property
+    def allows_loopback_tenant(self) -> bool:
+        """Whether an Auth0 domain may be plain http on this computer, as the demo tenant's is."""
+        return self.mode is not Mode.PRODUCTION
+
+    @property
+    def is_https(self) -> bool:
+        """Whether browsers reach the service by https."""
+        return self.public_url.startswith("https://")
+
+
+def load_settings(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+    """Read the settings from the environment.
+
+    Raises:
+        SettingsError: with one line for each setting that is wrong, missing or misspelt.
+    """
+    lines = list(_misspelt(os.environ if environment is None else environment))
+    try:
+        settings = Settings(**overrides)
+    except ValidationError as error:
+        for problem in error.errors():
+            message = problem["msg"].removeprefix("Value error, ")
+            name = f"{PREFIX}{'_'.join(map(str, problem['loc'])).upper()}: " if problem["loc"] else ""
+            lines.append(f"{name}{message}")
+        raise SettingsError(lines) from None
+    if lines:
+        raise SettingsError(lines)
+    return settings
+
+
+def is_loopback(host: str | None) -> bool:
+    """Say if ``host`` is this computer."""
+    return host in LOOPBACK_HOSTS
+
+
+def settings() -> Settings:
+    """Return the settings of the running app."""
+    found: Settings = current_app.extensions["settings"]
+    return found
+
+
+def _misspelt(environment: Mapping[str, str]) -> Iterator[str]:
+    known = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
+    for name in environment:
+        if name.startswith(PREFIX) and name not in known and (close := difflib.get_close_matches(name, known, 1, 0.85)):
+            yield f"{name}: is no setting. Did you mean {close[0]}?"

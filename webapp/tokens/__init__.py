@@ -1,0 +1,1 @@
+"""The token service: POST /sync/<goal>/token."""
