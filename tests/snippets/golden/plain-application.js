@@ -1,0 +1,36 @@
+// Websync goal "Shop visitors", revision 1.
+// Generated code: edit the goal on "https://websync.example/goals/shop-goal", not this file.
+// It goes into the pages of your site that log visitors in. There replace
+//   auth0Client.loginWithRedirect(options)
+// by
+//   loginWithWebsync(auth0Client, options)
+async function loginWithWebsync(auth0Client, options = {}) {
+  // BlueConic's client once its profile is ready (its id may change before); nothing if it takes too long.
+  function whenBlueConic(timeout) {
+    const loaded = new Promise((resolve) => {
+      if (window.blueConicClient?.event?.subscribe) resolve();
+      else window.addEventListener("onBlueConicLoaded", resolve, { once: true });
+    });
+    const ready = loaded.then(() => new Promise((resolve) => {
+      const client = window.blueConicClient;
+      client.event.subscribe(client.event.onReady || "onReady", window, () => resolve(client));
+    }));
+    return Promise.race([ready.catch(() => undefined), timeout]);
+  }
+
+  const parameters = {};
+  try {
+    // Without BlueConic (blocked, slow) the visitor logs in all the same.
+    const timeout = new Promise((resolve) => setTimeout(resolve, 800));
+    const client = await whenBlueConic(timeout);
+    const profile = client?.profile.getProfile();
+    const profileId = profile?.getId();
+    if (/^[A-Za-z0-9-]{1,64}$/.test(profileId ?? "")) parameters["ext-bc_profile_id"] = profileId;
+  } catch {
+    // What BlueConic did not tell is left out.
+  }
+  return auth0Client.loginWithRedirect({
+    ...options,
+    authorizationParams: { ...parameters, ...options?.authorizationParams },
+  });
+}

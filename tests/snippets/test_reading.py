@@ -1,0 +1,146 @@
+"""Plain data to a goal: what a form or a YAML file may hold, and every mistake at its place."""
+
+from typing import Any
+
+import pytest
+
+from snippets.goals import Direction, IdentifierLink, InvalidGoalError, Mapping, MergeStrategy, TokenKind, WebGoal
+from snippets.reading import FIELDS, read_web_goal
+
+PLAIN: dict[str, Any] = {
+    "key": "shop-goal",
+    "name": " Shop visitors ",
+    "revision": 4,
+    "claim_namespace": "https://shop.example/claims/",
+    "mappings": [
+        {"auth0_field": " email ", "profile_property": "email"},
+        {
+            "auth0_field": "user_metadata.newsletter",
+            "profile_property": "newsletter",
+            "direction": "to_auth0",
+            "strategy": "add",
+        },
+    ],
+    "links": [{"auth0_field": "email", "profile_property": "email", "require_verified": False}],
+    "allow_creation": False,
+    "token_kind": "access_token",
+    "client_ids": ["one", " one ", "", "two"],
+    "audiences": ["https://api.shop.example"],
+    "allowed_origins": ["https://shop.example"],
+    "enable_rule": False,
+    "enable_token": True,
+}
+
+
+def read(**changes: Any) -> WebGoal:
+    return read_web_goal(PLAIN | changes, public_url="https://websync.example")
+
+
+def problems_of(**changes: Any) -> list[str]:
+    with pytest.raises(InvalidGoalError) as caught:
+        read(**changes)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_plain_data_becomes_a_goal() -> None:
+    # when all of it is read
+    goal = read()
+    # then texts are trimmed, empty lines and repetitions are gone, and the rest is as written
+    assert goal == WebGoal(
+        key="shop-goal",
+        name="Shop visitors",
+        public_url="https://websync.example",
+        claim_namespace="https://shop.example/claims/",
+        revision=4,
+        mappings=(
+            Mapping("email", "email"),
+            Mapping("user_metadata.newsletter", "newsletter", Direction.TO_AUTH0, MergeStrategy.ADD),
+        ),
+        links=(IdentifierLink("email", "email", require_verified=False),),
+        allow_creation=False,
+        token_kind=TokenKind.ACCESS_TOKEN,
+        client_ids=("one", "two"),
+        audiences=("https://api.shop.example",),
+        allowed_origins=("https://shop.example",),
+        enable_rule=False,
+    )
+
+
+def test_what_is_left_out_has_its_default() -> None:
+    plain = {"key": "shop-goal", "name": "Shop", "claim_namespace": "https://a.example/", "enable_token": False}
+    goal = read_web_goal(plain, public_url="https://websync.example")
+    assert (goal.revision, goal.mappings, goal.links, goal.client_ids) == (1, (), (), ())
+    assert (goal.allow_creation, goal.token_kind, goal.enable_rule) == (True, TokenKind.ID_TOKEN, True)
+
+
+def test_the_known_fields_are_those_that_are_read() -> None:
+    assert set(PLAIN) == FIELDS
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"name": 5}, "name: Must be text."),
+        ({"name": None}, "name: Give the goal a name."),
+        ({"client_ids": "one"}, "client_ids: Must be a list of texts."),
+        ({"client_ids": [1]}, "client_ids: Must be a list of texts."),
+        ({"allow_creation": "yes"}, "allow_creation: Must be true or false."),
+        ({"enable_token": 1}, "enable_token: Must be true or false."),
+        ({"revision": 0}, "revision: Must be a whole number from 1."),
+        ({"revision": True}, "revision: Must be a whole number from 1."),
+        ({"revision": "2"}, "revision: Must be a whole number from 1."),
+        ({"token_kind": "cookie"}, "token_kind: Must be one of id_token, access_token."),
+        ({"mappings": "email"}, "mappings: Must be a list of rows."),
+        ({"mappings": {"email": "email"}}, "mappings: Must be a list of rows."),
+        ({"links": 5}, "links: Must be a list of rows."),
+        ({"mappings": ["email"]}, "mappings[1].auth0_field: Name an Auth0 field, such as email or user_metadata.plan."),
+        (
+            {"mappings": [{"auth0_field": "email", "profile_property": 5}]},
+            "mappings[1].profile_property: Must be text.",
+        ),
+        (
+            {"mappings": [{"auth0_field": "email", "profile_property": "e", "direction": "up"}]},
+            "mappings[1].direction: Must be one of to_profile, to_auth0.",
+        ),
+        (
+            {"mappings": [{"auth0_field": "email", "profile_property": "e", "strategy": "SET"}]},
+            "mappings[1].strategy: Must be one of set, set_if_empty, set_or_clear, add, sum.",
+        ),
+        (
+            {"mappings": [{"auth0_field": "email", "profile_property": "e", "stratgy": "set"}]},
+            "mappings[1].stratgy: Unknown; known are auth0_field, direction, profile_property, strategy.",
+        ),
+        (
+            {"links": [{"auth0_field": "email", "profile_property": "e", "require_verified": "no"}]},
+            "links[1].require_verified: Must be true or false.",
+        ),
+        (
+            {"links": [{"auth0_field": "email", "profile_property": "e", "verified": True}]},
+            "links[1].verified: Unknown; known are auth0_field, profile_property, require_verified.",
+        ),
+    ],
+)
+def test_a_mistake_is_told_at_its_place(changes: dict[str, Any], expected: str) -> None:
+    assert expected in problems_of(**changes)
+
+
+def test_all_mistakes_come_at_once() -> None:
+    # given mistakes in the fields, in two rows, and in what takes all of the goal
+    rows = [{"auth0_field": "last_login", "profile_property": "x"}, {"auth0_field": "email", "profile_property": "é"}]
+    # when it is read
+    found = problems_of(name="", mappings=rows, allowed_origins=["shop"], enable_rule="x")
+    # then each is told once
+    assert [line.partition(":")[0] for line in found] == [
+        "mappings[1].auth0_field",
+        "mappings[2].profile_property",
+        "enable_rule",
+        "name",
+        "allowed_origins",
+    ]
+
+
+def test_rows_that_cannot_be_read_are_not_called_missing() -> None:
+    # given the only link, misspelled
+    found = problems_of(links=[{"auth0_field": "a..b", "profile_property": "email"}])
+    # then nobody is told to add one
+    assert [line.partition(":")[0] for line in found] == ["links[1].auth0_field"]

@@ -1,0 +1,167 @@
+"""The texts themselves. ``WEBSYNC_RENEW_GOLDEN=1 pytest tests/snippets/test_rendering.py`` renews the golden files."""
+
+import gzip
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from snippets.goals import PROFILE_ID, IdentifierLink, Mapping, MergeStrategy, TokenKind, WebGoal
+from snippets.literals import UnescapedOutputError, environment, literal
+from snippets.rendering import Sdk, SnippetKind, render
+from tests.factories import make_full_goal, make_goal, to_auth0
+from tests.javascript import NodeProcess
+
+GOLDEN = Path(__file__).parent / "golden"
+KINDS = list(SnippetKind)
+
+GOALS = {
+    "full": make_full_goal(),
+    "plain": make_goal(mappings=(Mapping("email", "email"),)),
+    "access-token": make_full_goal(token_kind=TokenKind.ACCESS_TOKEN, audiences=("https://api.shop.example",)),
+}
+
+
+def code_of(goal: WebGoal, kind: SnippetKind) -> str:
+    return render(goal, kind).code
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", GOALS)
+def test_generated_code_is_what_was_reviewed(name: str, kind: SnippetKind) -> None:
+    # given the code that people looked at
+    golden = GOLDEN / f"{name}-{kind}.js"
+    # when it is generated today
+    code = code_of(GOALS[name], kind)
+    if os.environ.get("WEBSYNC_RENEW_GOLDEN"):
+        golden.write_text(code, encoding="utf-8")
+    # then not a byte differs
+    assert code == golden.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_equal_goal_gives_identical_bytes(kind: SnippetKind) -> None:
+    assert render(make_full_goal(), kind, sdk=Sdk.SPA_JS) == render(make_full_goal(), kind)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_header_says_what_made_it_and_where_to_change_it(kind: SnippetKind) -> None:
+    # given a goal at its third revision
+    goal = make_goal(name='Shop "visitors"', revision=3)
+    # when its code is generated
+    header = code_of(goal, kind).splitlines()[:2]
+    # then the first lines name product, goal, revision and page
+    assert header[0] == r'// Websync goal "Shop \"visitors\"", revision 3.'
+    assert '"https://websync.example/goals/shop-goal"' in header[1]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_snippet_has_a_file_name_and_a_caption_of_its_kind(kind: SnippetKind) -> None:
+    snippet = render(make_goal(), kind)
+    assert (snippet.kind, snippet.language, snippet.file_name) == (kind, "javascript", f"websync-{kind}.js")
+    assert snippet.caption
+    assert snippet.code.endswith("\n")
+
+
+@pytest.mark.parametrize("name", GOALS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_code_is_tidy_and_parses(node: NodeProcess, name: str, kind: SnippetKind) -> None:
+    code = code_of(GOALS[name], kind)
+    # A Rule is a function without a name: a script only as part of an expression.
+    assert node.parses(f"(\n{code})" if kind is SnippetKind.RULE else code)
+    assert not re.search(r"[ \t]$|\n\n\n|\t", code, re.MULTILINE)
+    assert code.isascii()
+
+
+@pytest.mark.parametrize("kind", [SnippetKind.ACTION, SnippetKind.RULE])
+def test_an_action_with_nothing_to_do_says_so(kind: SnippetKind) -> None:
+    # given a goal whose only field is in every ID token
+    code = code_of(make_goal(mappings=(Mapping("email", "email"),)), kind)
+    # then the code says that it does nothing
+    assert "// Nothing to do" in code
+    assert "metadata" not in code
+    assert "try" not in code
+
+
+@pytest.mark.parametrize("kind", [SnippetKind.ACTION, SnippetKind.RULE])
+@pytest.mark.parametrize(
+    ("mappings", "links", "present", "absent"),
+    [
+        ((Mapping("user_metadata.plan", "plan"),), (), ["valueAt"], ["store", "decode", "UserMetadata", "isEmpty"]),
+        ((to_auth0("user_metadata.a", "a"),), (), ["decodeValues", "store", "set("], ["valueAt", "isEmpty", "add("]),
+        (
+            (to_auth0("user_metadata.a", "a", MergeStrategy.ADD),),
+            (),
+            ["isEmpty", "add("],
+            ["setIfEmpty", "function set(", "valueAt"],
+        ),
+        (
+            (),
+            (IdentifierLink("user_metadata.bc", PROFILE_ID),),
+            ["decodeProfileId", "store"],
+            ["decodeValues", "isEmpty"],
+        ),
+        ((), (IdentifierLink("user_id", PROFILE_ID),), ["Nothing to do"], ["decodeProfileId", "store"]),
+        ((), (IdentifierLink("user_metadata", PROFILE_ID),), ["valueAt"], ["decodeProfileId", "store"]),
+    ],
+)
+def test_the_code_has_only_what_the_rows_need(
+    kind: SnippetKind,
+    mappings: tuple[Mapping, ...],
+    links: tuple[IdentifierLink, ...],
+    present: list[str],
+    absent: list[str],
+) -> None:
+    code = code_of(make_goal(mappings=mappings, links=links, enable_token=False), kind)
+    assert [part for part in present if part not in code] == []
+    assert [part for part in absent if part in code] == []
+
+
+def test_a_login_call_without_values_has_no_code_for_values() -> None:
+    code = code_of(make_goal(), SnippetKind.APPLICATION)
+    assert "ext-bc_profile_id" in code
+    assert "encodeValues" not in code
+    assert "loadValues" not in code
+
+
+def test_the_login_call_shows_what_to_replace() -> None:
+    code = code_of(make_goal(), SnippetKind.APPLICATION)
+    assert "//   auth0Client.loginWithRedirect(options)\n" in code
+    assert "//   loginWithWebsync(auth0Client, options)\n" in code
+
+
+def test_the_rule_says_that_rules_have_ended() -> None:
+    code = code_of(make_goal(), SnippetKind.RULE)
+    assert "2024-11-18" in code
+    assert "2026-11-18" in code
+    assert not re.search(r"\?\.|\?\?|catch \{", code)  # ES2018: old tenants run old engines
+
+
+@pytest.mark.parametrize("token_kind", TokenKind)
+def test_the_token_snippet_is_small(token_kind: TokenKind) -> None:
+    goal = make_full_goal(name="Visitors of the shop " * 5, token_kind=token_kind, audiences=("https://api.example",))
+    assert len(gzip.compress(code_of(goal, SnippetKind.TOKEN).encode())) < 2048
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("</script>", r'"\u003c/script>"'),
+        ("\u2028\u202e\n", r'"\u2028\u202e\n"'),
+        ("##KEY## @@KEY@@ ###", r'"#\u0023KEY#\u0023 @\u0040KEY@\u0040 #\u0023#"'),
+        (("a", 1, None, True), '["a", 1, null, true]'),
+    ],
+)
+def test_a_literal_is_safe_wherever_code_may_stand(value: object, expected: str) -> None:
+    assert literal(value) == expected
+
+
+def test_a_number_that_json_lacks_is_no_literal() -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        literal(float("nan"))
+
+
+def test_a_template_that_forgets_the_filter_fails() -> None:
+    with pytest.raises(UnescapedOutputError, match="without passing literal"):
+        environment.from_string("{{ name }}").render(name="alert(1)")
