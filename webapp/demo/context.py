@@ -1,0 +1,36 @@
+"""The tenant that a request is for: its address and its state."""
+
+from dataclasses import dataclass
+
+from flask import current_app
+
+from webapp.demo.state import TenantState
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """One demo tenant. ``base_url`` has no slash at its end; the issuer has one, as Auth0's."""
+
+    base_url: str
+    state: TenantState
+
+    @property
+    def issuer(self) -> str:
+        """``iss`` of every token."""
+        return f"{self.base_url}/"
+
+    @property
+    def management_audience(self) -> str:
+        """``aud`` of Management API tokens."""
+        return f"{self.base_url}/api/v2/"
+
+    @property
+    def userinfo_audience(self) -> str:
+        """``aud`` of access tokens that may be sent to ``/userinfo``."""
+        return f"{self.base_url}/userinfo"
+
+
+def tenant() -> Tenant:
+    """Return the tenant of the app that answers this request."""
+    this: Tenant = current_app.extensions["demo_tenant"]
+    return this
