@@ -158,7 +158,9 @@ def insert_missing(session: Session, table: type[Base], rows: Sequence[Mapping[s
     if not rows:
         return 0
     insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    result = session.execute(insert(table).values(list(rows)).on_conflict_do_nothing())
+    result = session.execute(
+        insert(table).values(list(rows)).on_conflict_do_nothing(), execution_options={"preserve_rowcount": True}
+    )
     return cast("CursorResult[Any]", result).rowcount
 
 
