@@ -1,0 +1,117 @@
+"""Every page is closed to people who have not signed in, unless it says otherwise."""
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.routing import Rule
+
+from tests.accounts.conftest import AuditTrail
+from webapp.accounts.models import Admin
+from webapp.accounts.session import OPEN_ENDPOINTS, is_local_path
+from webapp.database import Database
+
+OPEN_TO_EVERYBODY = OPEN_ENDPOINTS | {
+    "accounts.sign_in",
+    "accounts.open_link",
+    "code_pages.script",
+    "tokens.receive_token",
+    "tokens.allow_post",
+}
+
+
+def test_an_anonymous_visitor_gets_no_page_but_the_public_ones(app: Flask, client: FlaskClient) -> None:
+    # given every route of the service
+    for rule in app.url_map.iter_rules():
+        if rule.endpoint in OPEN_TO_EVERYBODY or getattr(app.view_functions[rule.endpoint], "is_public", False):
+            continue
+        for method in (rule.methods or set()) & {"GET", "POST", "PUT", "DELETE"}:
+            # when somebody who has not signed in asks for it
+            response = client.open(_url(rule), method=method)
+            # then reading leads to the sign-in page, and writing is refused
+            if method == "GET":
+                assert (response.status_code, response.location.partition("?")[0]) == (303, "/sign-in"), rule.endpoint
+            else:
+                assert response.status_code == 401, rule.endpoint
+
+
+def test_only_the_views_that_must_be_are_public(app: Flask) -> None:
+    public = {name for name, view in app.view_functions.items() if getattr(view, "is_public", False)}
+    assert public <= OPEN_TO_EVERYBODY
+
+
+def test_after_signing_in_people_land_where_they_wanted_to_go(client: FlaskClient, known_admin: Admin) -> None:
+    # given an anonymous visitor who was sent to the sign-in page
+    sent = client.get("/profiles?q=ada")
+    page = client.get(sent.location)
+    assert 'value="/profiles?q=ada"' in page.text
+    # when the form is sent with the path that the page put into it
+    response = client.post(
+        "/sign-in", data={"email": known_admin.email, "password": "correct horse battery", "next": "/profiles?q=ada"}
+    )
+    # then the page that was asked for comes
+    assert (response.status_code, response.location) == (303, "/profiles?q=ada")
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "https://evil.example/",
+        "//evil.example/",
+        "/\\evil.example/",
+        "\\\\evil.example",
+        "/\t/evil.example",
+        "javascript:alert(1)",
+        "evil",
+        "",
+        "/\n",
+    ],
+)
+def test_a_way_out_of_the_site_is_not_followed(client: FlaskClient, known_admin: Admin, target: str) -> None:
+    # when somebody signs in through a link that someone else made
+    response = client.post(
+        "/sign-in", data={"email": known_admin.email, "password": "correct horse battery", "next": target}
+    )
+    # then they stay on this site
+    assert response.location == "/connections"
+    assert not is_local_path(target)
+
+
+def test_a_session_of_an_older_version_is_over(database: Database, admin: Admin, admin_client: FlaskClient) -> None:
+    # given a signed-in admin
+    assert admin_client.get("/profiles").status_code == 200
+    # when the sessions of the admin are ended
+    with database.transaction() as session:
+        session.get_one(Admin, admin.id).session_version += 1
+    # then this one is over
+    assert admin_client.get("/profiles").status_code == 303
+
+
+def test_a_forged_session_is_no_session(client: FlaskClient, known_admin: Admin) -> None:
+    client.set_cookie("websync", "eyJhZG1pbl9pZCI6MSwic2Vzc2lvbl92ZXJzaW9uIjoxfQ.aaaaaa.bbbbbbbbbbbbbbbbbbbbbbbbbbb")
+    assert client.get("/profiles").status_code == 303
+
+
+def test_signing_out_ends_the_session(admin_client: FlaskClient, audit_trail: AuditTrail) -> None:
+    # when the admin signs out
+    response = admin_client.post("/sign-out", follow_redirects=True)
+    # then the sign-in page says so, and pages are closed
+    assert "You have signed out." in response.text
+    assert admin_client.get("/profiles").status_code == 303
+
+
+def test_the_session_cookie_is_kept_from_scripts_and_other_sites(client: FlaskClient, known_admin: Admin) -> None:
+    response = client.post("/sign-in", data={"email": known_admin.email, "password": "correct horse battery"})
+    cookie = response.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+
+
+def test_pages_of_an_admin_stay_out_of_caches(client: FlaskClient, admin_client: FlaskClient) -> None:
+    assert admin_client.get("/profiles").headers["Cache-Control"] == "no-store"
+    assert "no-store" not in client.get("/static/css/websync.css").headers["Cache-Control"]
+
+
+def _url(rule: Rule) -> str:
+    values = dict.fromkeys(rule.arguments, "something")
+    _, path = rule.build(values) or ("", "/")
+    return path

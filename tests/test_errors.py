@@ -1,0 +1,90 @@
+"""Errors: a page for people, problem+json for programs, and nothing of the inside in either."""
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from markupsafe import escape
+
+from webapp.accounts.guard import public
+from webapp.errors import WebsyncError, problem_types
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+PROGRAM = {"Accept": "application/json"}
+
+
+@pytest.fixture
+def broken_app(app: Flask) -> Flask:
+    """The service with a view that has a bug."""
+
+    @app.get("/bug")
+    @public
+    def bug() -> str:
+        raise RuntimeError("the secret inside")
+
+    return app
+
+
+def test_people_get_a_page_where_nothing_is(admin_client: FlaskClient) -> None:
+    # when somebody follows a dead link
+    response = admin_client.get("/nothing-here", headers=BROWSER)
+    # then a page says so, and leads back
+    assert response.status_code == 404
+    assert "<h1>Not Found</h1>" in response.text
+    assert "Go to the connections" in response.text
+
+
+def test_somebody_who_has_not_signed_in_is_led_to_the_sign_in_page(client: FlaskClient) -> None:
+    response = client.get("/nothing-here", headers=BROWSER)
+    assert response.status_code == 404
+    assert "Go to the sign-in page" in response.text
+
+
+def test_programs_get_a_problem(client: FlaskClient) -> None:
+    response = client.get("/nothing-here", headers=PROGRAM)
+    assert response.mimetype == "application/problem+json"
+    assert response.get_json(force=True)["status"] == 404
+
+
+def test_a_bug_tells_nobody_what_is_inside(broken_app: Flask) -> None:
+    # when a view has a bug
+    for headers in (BROWSER, PROGRAM):
+        response = broken_app.test_client().get("/bug", headers=headers)
+        # then people and programs hear that, and nothing else
+        assert response.status_code == 500
+        assert "Something went wrong" in response.text
+        assert "secret" not in response.text
+
+
+def test_a_lost_database_still_gives_a_page(app: Flask, admin_client: FlaskClient) -> None:
+    # given a signed-in admin, and a database without its tables
+    with app.extensions["database"].engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE sign_in_links")
+        connection.exec_driver_sql("DROP TABLE admins")
+    # when a page is asked for
+    response = admin_client.get("/profiles", headers=BROWSER)
+    # then the error page comes, which must not ask the database who is signed in
+    assert response.status_code == 500
+    assert "<h1>Something went wrong</h1>" in response.text
+
+
+def test_a_hostile_path_is_text_on_the_page(admin_client: FlaskClient) -> None:
+    response = admin_client.get("/profiles?after=<script>alert(1)</script>", headers=BROWSER)
+    assert response.status_code == 400
+    assert "<script>alert" not in response.text
+
+
+def test_every_kind_of_problem_has_its_page(client: FlaskClient) -> None:
+    for kind in problem_types():
+        response = client.get(f"/problems/{kind.slug}")
+        assert response.status_code == 200
+        assert escape(kind.title) in response.text
+
+
+def test_an_unknown_problem_has_no_page(client: FlaskClient) -> None:
+    assert client.get("/problems/made-up", headers=BROWSER).status_code == 404
+
+
+def test_no_two_kinds_of_problem_share_a_name() -> None:
+    slugs = [kind.slug for kind in problem_types()]
+    assert len(slugs) == len(set(slugs))
+    assert WebsyncError.slug not in slugs
