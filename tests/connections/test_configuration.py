@@ -1,0 +1,184 @@
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from webapp.accounts.models import AuditEntry
+from webapp.connections.configuration import Applied, apply_configuration, export_configuration
+from webapp.connections.configuration_file import InvalidConfigurationError, read_configuration, read_yaml
+from webapp.connections.models import Connection, Goal
+from webapp.connections.saving import Change
+from webapp.database import Database
+from webapp.sealing import Sealer
+from webapp.settings import Settings
+
+EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "web-goal.yaml"
+PUBLIC_URL = "https://websync.example.com"
+SECRETS = {"AUTH0_CLIENT_SECRET": "s3cret", "AUTH0_CLIENT_SECRET_WEB_SHOP": "s3cret"}
+
+
+@pytest.fixture
+def session(database_url: str) -> Iterator[Session]:
+    database = Database(database_url)
+    with database.transaction() as session:
+        yield session
+    database.close()
+
+
+@pytest.fixture
+def sealer(settings: Settings) -> Sealer:
+    return Sealer(settings.keys)
+
+
+def apply_text(session: Session, text: str, sealer: Sealer, now: datetime, **environment: str) -> list[Applied]:
+    wanted = read_configuration(read_yaml(text), public_url=PUBLIC_URL, allow_loopback=False)
+    return apply_configuration(session, wanted, Change("cli", now), environment=SECRETS | environment, sealer=sealer)
+
+
+def problems_of(text: str) -> list[str]:
+    with pytest.raises(InvalidConfigurationError) as caught:
+        read_configuration(read_yaml(text), public_url=PUBLIC_URL, allow_loopback=False)
+    return str(caught.value).splitlines()
+
+
+def test_the_example_makes_a_connection_and_its_goal(session: Session, sealer: Sealer, now: datetime) -> None:
+    # given the example that ships with Websync
+    # when it is applied
+    applied = apply_text(session, EXAMPLE.read_text(encoding="utf-8"), sealer, now)
+    # then both are there, the secret is sealed, and the audit log knows
+    assert [(change.kind, change.state) for change in applied] == [("connection", "created"), ("goal", "created")]
+    assert applied[1].key == "web-shop-1"
+    goal = session.scalars(select(Goal)).one()
+    assert [row.auth0_field for row in goal.mappings][:2] == ["email", "given_name"]
+    sealed = goal.connection.sealed_client_secret
+    assert sealed is not None
+    assert "s3cret" not in sealed
+    assert sealer.unseal(sealed) == "s3cret"
+    assert [entry.action for entry in session.scalars(select(AuditEntry))] == ["created", "created"]
+
+
+def test_applying_the_same_file_again_changes_nothing(session: Session, sealer: Sealer, now: datetime) -> None:
+    # given a file that was applied
+    text = EXAMPLE.read_text(encoding="utf-8")
+    apply_text(session, text, sealer, now)
+    # when it is applied once more
+    applied = apply_text(session, text, sealer, now)
+    # then nothing grows
+    assert {change.state for change in applied} == {"unchanged"}
+    assert session.scalars(select(Goal)).one().revision == 1
+    assert session.scalars(select(Connection)).one().version == 1
+
+
+def test_a_changed_mapping_makes_the_next_revision(session: Session, sealer: Sealer, now: datetime) -> None:
+    # given an applied file in which one strategy changes
+    text = EXAMPLE.read_text(encoding="utf-8")
+    apply_text(session, text, sealer, now)
+    # when the changed file is applied
+    applied = apply_text(session, text.replace("strategy: add", "strategy: set"), sealer, now)
+    # then only the goal has changed
+    assert [change.state for change in applied] == ["unchanged", "updated"]
+    assert session.scalars(select(Goal)).one().revision == 2
+
+
+def test_a_rotated_secret_is_stored(session: Session, sealer: Sealer, now: datetime) -> None:
+    # given an applied file
+    text = EXAMPLE.read_text(encoding="utf-8")
+    apply_text(session, text, sealer, now)
+    # when the variable has another secret
+    applied = apply_text(session, text, sealer, now, AUTH0_CLIENT_SECRET="another")
+    # then the connection has it
+    assert applied[0].state == "updated"
+    assert sealer.unseal(session.scalars(select(Connection)).one().sealed_client_secret or "") == "another"
+
+
+def test_an_export_can_be_applied_and_changes_nothing(session: Session, sealer: Sealer, now: datetime) -> None:
+    # given a stored connection
+    apply_text(session, EXAMPLE.read_text(encoding="utf-8"), sealer, now)
+    # when it is exported and applied again
+    text = export_configuration(session, public_url=PUBLIC_URL)
+    applied = apply_text(session, text, sealer, now)
+    # then nothing changed, and no secret was written
+    assert {change.state for change in applied} == {"unchanged"}
+    assert "s3cret" not in text
+    assert "env: AUTH0_CLIENT_SECRET_WEB_SHOP" in text
+
+
+def test_a_secret_whose_variable_is_missing_is_named(session: Session, sealer: Sealer, now: datetime) -> None:
+    # given a file that refers to a variable which nobody set
+    text = EXAMPLE.read_text(encoding="utf-8").replace("env: AUTH0_CLIENT_SECRET", "env: NOT_SET")
+    # when it is applied
+    with pytest.raises(InvalidConfigurationError, match="NOT_SET is not set") as caught:
+        apply_text(session, text, sealer, now)
+    # then the message also says where
+    assert str(caught.value).startswith("connections[1].auth0.client_secret:")
+
+
+def test_a_goal_of_another_connection_is_not_taken_over(session: Session, sealer: Sealer, now: datetime) -> None:
+    # given a goal with a key
+    text = EXAMPLE.read_text(encoding="utf-8")
+    apply_text(session, text, sealer, now)
+    # when another connection's goal claims the same key
+    with pytest.raises(InvalidConfigurationError, match=r"goals\[1\]\.key"):
+        apply_text(session, text.replace("name: Web shop", "name: Another shop"), sealer, now)
+    # then the first connection still has it
+    assert session.scalars(select(Goal)).one().connection.name == "Web shop"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("domain: acme.eu.auth0.com", "domain: http://localhost:8001", "connections[1].auth0.domain: Only https"),
+        ("domain: acme.eu.auth0.com", "domain: 169.254.169.254", "connections[1].auth0.domain: The tenant's domain"),
+        (
+            "client_secret: {env: AUTH0_CLIENT_SECRET}",
+            "client_secret: s3",
+            "connections[1].auth0.client_secret: Secrets",
+        ),
+        ("labels: [shop, production]", "labels: shop", "connections[1].labels: Must be a list."),
+        ("labels: [shop, production]", "labels: [1]", "connections[1].labels: Must be a list of texts."),
+        ("    labels:", "    lables:", "connections[1].lables: Unknown; known are"),
+        ("kind: web", "kind: import", "connections[1].goals[1].kind: Must be web."),
+        ("strategy: add", "strategy: plus", "connections[1].goals[1].mappings[5].strategy: Must be one of"),
+        ("auth0_field: nickname", "auth0_field: last_login", "connections[1].goals[1].mappings[3].auth0_field: Auth0"),
+        ("name: Web shop", "name: 7", "connections[1].name: Must be text"),
+        ("description: V", "enabled: maybe\n    description: V", "connections[1].enabled: Must be true or false."),
+    ],
+)
+def test_a_mistake_in_the_file_is_named_at_its_place(old: str, new: str, line: str) -> None:
+    # given the example with one mistake
+    text = EXAMPLE.read_text(encoding="utf-8")
+    assert old in text
+    # when it is read
+    lines = problems_of(text.replace(old, new, 1))
+    # then the one line says where and what
+    assert len(lines) == 1
+    assert lines[0].startswith(line)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[", "not good YAML"),
+        ("connections: &a [*a]", "aliases are not allowed"),
+        ("connections: []\nconnections: []", "'connections' is there twice"),
+        ("connections: !!python/object/apply:os.system [id]", "not good YAML"),
+        ("just text", "has one key, connections"),
+        ("x" * 1_000_001, "larger than 1,000,000 bytes"),
+    ],
+)
+def test_a_hostile_or_broken_file_is_refused(text: str, message: str) -> None:
+    # given a file that is no configuration
+    # when it is read, then it says so
+    assert message in "\n".join(problems_of(text))
+
+
+def test_two_connections_of_one_name_are_refused() -> None:
+    # given a file that has a connection twice
+    one = "{name: A, auth0: {domain: a.auth0.com}}"
+    # when it is read
+    lines = problems_of(f"connections: [{one}, {one}]")
+    # then the second is named
+    assert lines == ["connections[2].name: 'A' is in the file twice."]

@@ -1,0 +1,195 @@
+"""Connections and goals between the database and a YAML file: `websync config apply` and `websync config export`."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import yaml
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from snippets.goals import InvalidGoalError, Place, Problem
+from webapp.connections.configuration_file import (
+    KEY_TO_COME,
+    ConnectionConfiguration,
+    GoalConfiguration,
+    InvalidConfigurationError,
+)
+from webapp.connections.goals import new_key, to_web_goal
+from webapp.connections.models import Connection, Goal
+from webapp.connections.saving import (
+    Change,
+    ConnectionDetails,
+    add_connection,
+    add_web_goal,
+    save_connection,
+    save_web_goal,
+)
+from webapp.sealing import Sealer
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of one connection or goal: ``state`` is "created", "updated" or "unchanged"."""
+
+    kind: str
+    name: str
+    key: str
+    state: str
+
+
+def apply_configuration(
+    session: Session,
+    connections: tuple[ConnectionConfiguration, ...],
+    change: Change,
+    *,
+    environment: Mapping[str, str],
+    sealer: Sealer,
+) -> list[Applied]:
+    """Make the database agree with the file; a second time changes nothing. What the file doesn't name stays.
+
+    A connection is known by its name; a goal by its key if the file has one, else by its name.
+
+    Raises:
+        InvalidConfigurationError: a secret's variable is not set, a name or key is not unique, or a row does not suit
+            the property that it writes.
+    """
+    applied = []
+    for index, wanted in enumerate(connections):
+        place: Place = ("connections", index)
+        secret = _secret(wanted, place, environment)
+        connection, state = _apply_connection(session, wanted, place, change, _Sealing(sealer, secret))
+        applied.append(Applied("connection", connection.name, connection.key, state))
+        for number, goal in enumerate(wanted.goals):
+            applied.append(_apply_goal(session, connection, goal, (*place, "goals", number), change))
+    return applied
+
+
+def export_configuration(session: Session, *, public_url: str) -> str:
+    """Return all connections and goals as YAML. Secrets become references to environment variables."""
+    rows = []
+    for connection in session.scalars(select(Connection).order_by(Connection.id)):
+        auth0: dict[str, object] = {"domain": connection.auth0_domain, "client_id": connection.auth0_client_id}
+        if connection.sealed_client_secret is not None:
+            auth0["client_secret"] = {"env": secret_variable_name(connection.name)}
+        rows.append(
+            {
+                "name": connection.name,
+                "favourite": connection.is_favourite,
+                "labels": list(connection.labels),
+                "description": connection.description,
+                "enabled": connection.is_on,
+                "auth0": auth0,
+                "goals": [_plain_goal(goal, public_url=public_url) for goal in connection.goals],
+            }
+        )
+    return yaml.safe_dump({"connections": rows}, sort_keys=False, allow_unicode=True, width=110)
+
+
+def secret_variable_name(connection_name: str) -> str:
+    """Return the environment variable that an exported file names for a connection's client secret."""
+    return f"AUTH0_CLIENT_SECRET_{re.sub(r'[^A-Z0-9]+', '_', connection_name.upper()).strip('_') or 'X'}"
+
+
+def _plain_goal(goal: Goal, *, public_url: str) -> dict[str, object]:
+    web_goal = to_web_goal(goal, public_url=public_url)
+    return {
+        "kind": "web",
+        "name": web_goal.name,
+        "key": web_goal.key,
+        "enabled": goal.is_on,
+        "mappings": [
+            {
+                "auth0_field": mapping.auth0_field,
+                "profile_property": mapping.profile_property,
+                "direction": str(mapping.direction),
+                "strategy": str(mapping.strategy),
+            }
+            for mapping in web_goal.mappings
+        ],
+        "links": [
+            {
+                "auth0_field": link.auth0_field,
+                "profile_property": link.profile_property,
+                "require_verified": link.require_verified,
+            }
+            for link in web_goal.links
+        ],
+        "allow_creation": web_goal.allow_creation,
+        "claim_namespace": web_goal.claim_namespace,
+        "token_kind": str(web_goal.token_kind),
+        "client_ids": list(web_goal.client_ids),
+        "audiences": list(web_goal.audiences),
+        "allowed_origins": list(web_goal.allowed_origins),
+        "enable_rule": web_goal.enable_rule,
+        "enable_token": web_goal.enable_token,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Sealing:
+    """Keeps a stored secret as it is while it is the wanted one: sealed anew it would look changed."""
+
+    sealer: Sealer
+    secret: str | None
+
+    def sealed(self, stored: str | None) -> str | None:
+        if self.secret is None or (stored is not None and self.sealer.unseal(stored) == self.secret):
+            return stored
+        return self.sealer.seal(self.secret)
+
+
+def _apply_connection(
+    session: Session, wanted: ConnectionConfiguration, place: Place, change: Change, sealing: _Sealing
+) -> tuple[Connection, str]:
+    found = list(session.scalars(select(Connection).where(Connection.name == wanted.name)))
+    if len(found) > 1:
+        raise InvalidConfigurationError([Problem((*place, "name"), "Several stored connections have this name.")])
+    stored = found[0].sealed_client_secret if found else None
+    details = ConnectionDetails(
+        name=wanted.name,
+        auth0_domain=wanted.auth0_domain,
+        auth0_client_id=wanted.auth0_client_id,
+        sealed_client_secret=sealing.sealed(stored),
+        is_favourite=wanted.is_favourite,
+        labels=list(wanted.labels),
+        description=wanted.description,
+        is_on=wanted.is_on,
+    )
+    if not found:
+        return add_connection(session, details, change), "created"
+    (connection,) = found
+    changed = save_connection(session, connection, details, change, expected_version=connection.version)
+    return connection, "updated" if changed else "unchanged"
+
+
+def _secret(wanted: ConnectionConfiguration, place: Place, environment: Mapping[str, str]) -> str | None:
+    if wanted.secret_variable is None:
+        return None
+    if not (secret := environment.get(wanted.secret_variable, "")):
+        message = f"The environment variable {wanted.secret_variable} is not set."
+        raise InvalidConfigurationError([Problem((*place, "auth0", "client_secret"), message)])
+    return secret
+
+
+def _apply_goal(
+    session: Session, connection: Connection, wanted: GoalConfiguration, place: Place, change: Change
+) -> Applied:
+    web_goal = wanted.web_goal
+    has_key = web_goal.key != KEY_TO_COME
+    by_name = (Goal.connection_id == connection.id, Goal.name == web_goal.name)
+    found = list(session.scalars(select(Goal).where(*((Goal.key == web_goal.key,) if has_key else by_name))))
+    if len(found) > 1 or any(goal.connection_id != connection.id for goal in found):
+        field = "key" if has_key else "name"
+        raise InvalidConfigurationError([Problem((*place, field), "Names no single goal of this connection.")])
+    try:
+        if not found:
+            web_goal = web_goal if has_key else replace(web_goal, key=new_key())
+            saved = add_web_goal(session, connection, web_goal, change, is_on=wanted.is_on)
+            return Applied("goal", saved.goal.name, saved.goal.key, "created")
+        (goal,) = found
+        saved = save_web_goal(session, goal, web_goal, change, is_on=wanted.is_on, expected_revision=goal.revision)
+    except InvalidGoalError as error:
+        problems = [Problem((*place, *problem.place), problem.message) for problem in error.problems]
+        raise InvalidConfigurationError(problems) from error
+    return Applied("goal", goal.name, goal.key, "updated" if saved.is_changed else "unchanged")

@@ -1,0 +1,155 @@
+"""Web goals between the database and the plain data that the generator and the token service work with."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from http import HTTPStatus
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from snippets.goals import Direction, IdentifierLink, Mapping, MergeStrategy, TokenKind, WebGoal
+from webapp.auth0.tenant import Tenant, parse_domain
+from webapp.connections.models import Connection, Goal, LinkRow, MappingRow
+from webapp.errors import NotFoundError, WebsyncError
+
+DEFAULT_MAPPINGS = (Mapping("email", "email"), Mapping("name", "full_name"), Mapping("user_id", "auth0_user_id"))
+DEFAULT_LINKS = (IdentifierLink("user_id", "auth0_user_id"), IdentifierLink("email", "email"))
+
+
+class StaleRevisionError(WebsyncError):
+    """Somebody else saved the goal or connection while this page was open. Nothing was overwritten."""
+
+    slug, title, status = "stale-revision", "Somebody else saved this meanwhile", HTTPStatus.CONFLICT
+
+
+@dataclass(frozen=True, slots=True)
+class LiveGoal:
+    """A goal as the token service needs it. ``is_open`` is true while goal and connection are both switched on."""
+
+    id: int
+    web_goal: WebGoal
+    is_open: bool
+    tenant: Tenant
+
+
+def new_key() -> str:
+    """Return a public key for a goal or connection: short, random, and good in a URL."""
+    return secrets.token_urlsafe(9)
+
+
+def find_goal(session: Session, key: str) -> Goal:
+    """Return the goal with this public key. Raises NotFoundError."""
+    goal = session.scalar(select(Goal).where(Goal.key == key))
+    if goal is None:
+        raise NotFoundError("There is no goal with this key.")
+    return goal
+
+
+def find_connection(session: Session, key: str) -> Connection:
+    """Return the connection with this public key. Raises NotFoundError."""
+    connection = session.scalar(select(Connection).where(Connection.key == key))
+    if connection is None:
+        raise NotFoundError("There is no connection with this key.")
+    return connection
+
+
+def find_live_goal(session: Session, key: str, *, public_url: str) -> LiveGoal:
+    """Return the goal that browsers call by ``key``. Raises NotFoundError."""
+    goal = find_goal(session, key)
+    # The domain was checked when it was saved, with the settings of that day.
+    tenant = parse_domain(goal.connection.auth0_domain, allow_loopback=True)
+    web_goal = to_web_goal(goal, public_url=public_url)
+    return LiveGoal(goal.id, web_goal, goal.is_on and goal.connection.is_on, tenant)
+
+
+def to_web_goal(goal: Goal, *, public_url: str) -> WebGoal:
+    """Return the plain data of a stored goal."""
+    return WebGoal(
+        key=goal.key,
+        name=goal.name,
+        public_url=public_url,
+        claim_namespace=goal.claim_namespace,
+        revision=goal.revision,
+        mappings=tuple(
+            Mapping(row.auth0_field, row.profile_property, Direction(row.direction), MergeStrategy(row.strategy))
+            for row in goal.mappings
+        ),
+        links=tuple(IdentifierLink(row.auth0_field, row.profile_property, row.require_verified) for row in goal.links),
+        allow_creation=goal.allow_creation,
+        token_kind=TokenKind(goal.token_kind),
+        client_ids=tuple(goal.client_ids),
+        audiences=tuple(goal.audiences),
+        allowed_origins=tuple(goal.allowed_origins),
+        enable_rule=goal.enable_rule,
+        enable_token=goal.enable_token,
+    )
+
+
+def add_goal(session: Session, connection: Connection, web_goal: WebGoal, *, is_on: bool, now: datetime) -> Goal:
+    """Store a new goal of ``connection`` as revision 1."""
+    goal = Goal(key=web_goal.key, connection_id=connection.id, is_on=is_on, revision=1, created_at=now, updated_at=now)
+    _copy(web_goal, goal)
+    session.add(goal)
+    session.flush()
+    return goal
+
+
+def save_goal(
+    session: Session, goal: Goal, web_goal: WebGoal, *, is_on: bool, expected_revision: int, now: datetime
+) -> bool:
+    """Store ``web_goal`` as the goal's next revision, and say if anything had changed (else the revision stays).
+
+    Raises:
+        StaleRevisionError: the goal is no longer at ``expected_revision``.
+    """
+    session.refresh(goal, with_for_update=True)
+    if goal.revision != expected_revision:
+        raise StaleRevisionError(
+            f"The goal is at revision {goal.revision} now; this page began at {expected_revision}."
+        )
+    stored = to_web_goal(goal, public_url=web_goal.public_url)
+    if replace(web_goal, key=goal.key, revision=goal.revision) == stored and goal.is_on == is_on:
+        return False
+    goal.mappings, goal.links = [], []
+    session.flush()
+    _copy(web_goal, goal)
+    goal.is_on, goal.revision, goal.updated_at = is_on, goal.revision + 1, now
+    session.flush()
+    return True
+
+
+def _copy(web_goal: WebGoal, goal: Goal) -> None:
+    goal.name = web_goal.name
+    goal.claim_namespace = web_goal.claim_namespace
+    goal.allow_creation = web_goal.allow_creation
+    goal.token_kind = web_goal.token_kind
+    goal.client_ids = list(web_goal.client_ids)
+    goal.audiences = list(web_goal.audiences)
+    goal.allowed_origins = list(web_goal.allowed_origins)
+    goal.enable_rule = web_goal.enable_rule
+    goal.enable_token = web_goal.enable_token
+    goal.mappings = _mapping_rows(web_goal.mappings)
+    goal.links = [
+        LinkRow(
+            position=position,
+            auth0_field=link.auth0_field,
+            profile_property=link.profile_property,
+            require_verified=link.require_verified,
+        )
+        for position, link in enumerate(web_goal.links)
+    ]
+
+
+def _mapping_rows(mappings: Sequence[Mapping]) -> list[MappingRow]:
+    return [
+        MappingRow(
+            position=position,
+            auth0_field=mapping.auth0_field,
+            profile_property=mapping.profile_property,
+            direction=mapping.direction,
+            strategy=mapping.strategy,
+        )
+        for position, mapping in enumerate(mappings)
+    ]

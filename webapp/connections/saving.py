@@ -1,0 +1,160 @@
+"""Saves and deletes connections and web goals: the change, the properties that it needs, and its audit entry.
+
+The caller opens the transaction.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from snippets.goals import Direction, InvalidGoalError, MergeStrategy, Problem, WebGoal
+from webapp.accounts.audit import record
+from webapp.connections.goals import StaleRevisionError, add_goal, new_key, save_goal, to_web_goal
+from webapp.connections.models import Connection, Goal
+from webapp.connections.properties import make_missing_properties
+from webapp.profiles.embedded import property_types
+from webapp.profiles.values import PropertyType
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Who changes something, and when. ``actor`` is an admin's e-mail address."""
+
+    actor: str
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionDetails:
+    """What people say about a connection. ``auth0_domain`` is checked; the secret is sealed, or None for none."""
+
+    name: str
+    auth0_domain: str
+    auth0_client_id: str = ""
+    sealed_client_secret: str | None = None
+    is_favourite: bool = False
+    labels: list[str] = field(default_factory=list)
+    description: str = ""
+    is_on: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SavedGoal:
+    """A stored goal: whether anything had changed, and the profile properties that were made for it."""
+
+    goal: Goal
+    is_changed: bool
+    new_properties: tuple[str, ...] = ()
+
+
+def add_connection(session: Session, details: ConnectionDetails, change: Change) -> Connection:
+    """Store a new connection."""
+    connection = Connection(key=new_key(), version=1, created_at=change.now, updated_at=change.now)
+    _copy(details, connection)
+    session.add(connection)
+    session.flush()
+    _record(session, change, "created", connection, name=connection.name)
+    return connection
+
+
+def save_connection(
+    session: Session, connection: Connection, details: ConnectionDetails, change: Change, *, expected_version: int
+) -> list[str]:
+    """Store ``details`` and return the names of the fields that changed (none: nothing was written).
+
+    Raises:
+        StaleRevisionError: the connection is no longer at ``expected_version``.
+    """
+    session.refresh(connection, with_for_update=True)
+    if connection.version != expected_version:
+        raise StaleRevisionError("Somebody else saved this connection after you had opened the page.")
+    names = [each.name for each in fields(details) if getattr(details, each.name) != getattr(connection, each.name)]
+    if not names:
+        return []
+    _copy(details, connection)
+    connection.version, connection.updated_at = connection.version + 1, change.now
+    changed = [name.removeprefix("sealed_") for name in names]
+    _record(session, change, "saved", connection, changed=changed)
+    return changed
+
+
+def delete_connection(session: Session, connection: Connection, change: Change) -> None:
+    """Delete a connection with its goals. Profiles stay."""
+    goals = [goal.key for goal in connection.goals]
+    session.delete(connection)
+    _record(session, change, "deleted", connection, name=connection.name, goals=goals)
+
+
+def add_web_goal(
+    session: Session, connection: Connection, web_goal: WebGoal, change: Change, *, is_on: bool
+) -> SavedGoal:
+    """Store a new web goal of ``connection`` as revision 1.
+
+    Raises:
+        InvalidGoalError: a row does not suit the property that it writes.
+    """
+    check_property_types(session, web_goal)
+    goal = add_goal(session, connection, web_goal, is_on=is_on, now=change.now)
+    new_properties = make_missing_properties(session, web_goal, now=change.now)
+    _record(session, change, "created", goal, name=goal.name, revision=goal.revision)
+    return SavedGoal(goal, is_changed=True, new_properties=tuple(new_properties))
+
+
+def save_web_goal(
+    session: Session, goal: Goal, web_goal: WebGoal, change: Change, *, is_on: bool, expected_revision: int
+) -> SavedGoal:
+    """Store ``web_goal`` as the goal's next revision if anything changed.
+
+    Raises:
+        StaleRevisionError: the goal is no longer at ``expected_revision``.
+        InvalidGoalError: a row does not suit the property that it writes.
+    """
+    check_property_types(session, web_goal)
+    changed = _changed_fields(goal, web_goal, is_on=is_on)
+    if not save_goal(session, goal, web_goal, is_on=is_on, expected_revision=expected_revision, now=change.now):
+        return SavedGoal(goal, is_changed=False)
+    new_properties = make_missing_properties(session, web_goal, now=change.now)
+    _record(session, change, "saved", goal, revision=goal.revision, changed=changed)
+    return SavedGoal(goal, is_changed=True, new_properties=tuple(new_properties))
+
+
+def delete_web_goal(session: Session, goal: Goal, change: Change) -> None:
+    """Delete a goal: its code finds nobody to talk to from now on. Profiles stay."""
+    session.delete(goal)
+    _record(session, change, "deleted", goal, name=goal.name)
+
+
+def check_property_types(session: Session, web_goal: WebGoal) -> None:
+    """Raise InvalidGoalError if a row sums into a property that is stored as something else than a number."""
+    types = property_types(session, [mapping.profile_property for mapping in web_goal.mappings])
+    if problems := tuple(type_problems(web_goal, types)):
+        raise InvalidGoalError(problems)
+
+
+def type_problems(web_goal: WebGoal, types: Mapping[str, PropertyType]) -> Iterator[Problem]:
+    """Yield the rows that do not suit the ``types`` of the properties that exist already."""
+    for index, mapping in enumerate(web_goal.mappings):
+        stored = types.get(mapping.profile_property)
+        is_sum = mapping.strategy is MergeStrategy.SUM and mapping.direction is Direction.TO_PROFILE
+        if is_sum and stored is not None and not stored.is_numeric:
+            message = f"{mapping.profile_property} is stored as {stored}, and only numbers can be summed."
+            yield Problem(("mappings", index, "strategy"), message)
+
+
+def _record(session: Session, change: Change, action: str, thing: Connection | Goal, **detail: object) -> None:
+    kind = "connection" if isinstance(thing, Connection) else "goal"
+    record(session, actor=change.actor, action=action, object_type=kind, object_key=thing.key, now=change.now, **detail)
+
+
+def _copy(details: ConnectionDetails, connection: Connection) -> None:
+    for each in fields(details):
+        setattr(connection, each.name, getattr(details, each.name))
+
+
+def _changed_fields(goal: Goal, web_goal: WebGoal, *, is_on: bool) -> list[str]:
+    stored = to_web_goal(goal, public_url=web_goal.public_url)
+    names = [each.name for each in fields(web_goal) if each.name not in {"key", "revision"}]
+    changed = [name for name in names if getattr(stored, name) != getattr(web_goal, name)]
+    return changed if goal.is_on == is_on else [*changed, "is_on"]

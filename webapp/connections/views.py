@@ -1,0 +1,249 @@
+"""Pages of connections and of their web goals."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from snippets.fields import SUGGESTED_FIELDS
+from snippets.goals import PROFILE_ID, InvalidGoalError
+from snippets.reading import read_web_goal
+from webapp.accounts.session import signed_in_admin
+from webapp.connections.editor import Edited, Mistake, count_rows, edit, parse_action, place_problems
+from webapp.connections.forms import (
+    ConnectionForm,
+    GoalForm,
+    LinkForm,
+    MappingForm,
+    as_number,
+    connection_form,
+    goal_form,
+    new_goal_form,
+)
+from webapp.connections.goals import StaleRevisionError, find_connection, find_goal, new_key, to_web_goal
+from webapp.connections.listing import known_labels, list_connections, matching, suggested_properties
+from webapp.connections.saving import (
+    Change,
+    SavedGoal,
+    add_connection,
+    add_web_goal,
+    delete_connection,
+    delete_web_goal,
+    save_connection,
+    save_web_goal,
+)
+from webapp.database import reading, transaction
+from webapp.errors import MalformedRequestError
+from webapp.sealing import sealer
+from webapp.settings import settings
+
+bp = Blueprint("connections", __name__)
+
+MAX_POSTED_ROWS = 400
+"""More rows than a goal may have, so that its own message can say so; fewer than would make a page slow."""
+
+
+@bp.before_request
+def refuse_what_no_page_sends() -> None:
+    """Refuse a form that no page could have sent, before it costs anything.
+
+    PostgreSQL cannot store a NUL character, and no browser lets people type one.
+    """
+    if any("\0" in value for values in request.form.listvalues() for value in values):
+        raise MalformedRequestError("A NUL character cannot be part of a text.")
+    if count_rows(iter(request.form)) > MAX_POSTED_ROWS:
+        raise MalformedRequestError("These are more rows than a goal may have.")
+
+
+@bp.get("/")
+def home() -> ResponseReturnValue:
+    """Begin with the connections."""
+    return redirect(url_for(".index"))
+
+
+@bp.get("/connections")
+def index() -> ResponseReturnValue:
+    """List the connections, searched by text and filtered by label."""
+    text, label = request.args.get("q", ""), request.args.get("label", "")
+    with reading() as session:
+        lines = list_connections(session)
+    found = matching(lines, text=text, label=label)
+    return render_template(
+        "connections/index.html", lines=found, total=len(lines), labels=known_labels(lines), text=text, label=label
+    )
+
+
+@bp.route("/connections/new", methods=["GET", "POST"])
+def create() -> ResponseReturnValue:
+    """Add a connection."""
+    form = ConnectionForm()
+    if not form.validate_on_submit():
+        return _connection_page(form)
+    with transaction() as session:
+        details = form.details(sealed_client_secret=_sealed_secret(form, stored=None))
+        connection = add_connection(session, details, _change())
+    flash("The connection is saved. Now add a web goal to it.", "success")
+    return _see_other(url_for(".show", key=connection.key))
+
+
+@bp.route("/connections/<key>", methods=["GET", "POST"])
+def show(key: str) -> ResponseReturnValue:
+    """Show a connection, or save it."""
+    form = ConnectionForm()
+    if not form.validate_on_submit():
+        return _connection_page(form, key)
+    try:
+        with transaction() as session:
+            connection = find_connection(session, key)
+            details = form.details(sealed_client_secret=_sealed_secret(form, stored=connection.sealed_client_secret))
+            version = as_number(form.version.data)
+            changed = save_connection(session, connection, details, _change(), expected_version=version)
+    except StaleRevisionError as error:
+        return _connection_page(form, key, stale=error)
+    flash("The connection is saved." if changed else "Nothing had changed.", "success" if changed else "info")
+    return _see_other(url_for(".show", key=key))
+
+
+@bp.post("/connections/<key>/delete")
+def delete(key: str) -> ResponseReturnValue:
+    """Delete a connection with its goals."""
+    with transaction() as session:
+        connection = find_connection(session, key)
+        delete_connection(session, connection, _change())
+    flash(f"The connection {connection.name} is deleted.", "success")
+    return _see_other(url_for(".index"))
+
+
+@bp.route("/connections/<key>/goals/new", methods=["GET", "POST"])
+def create_goal(key: str) -> ResponseReturnValue:
+    """Add a web goal to a connection."""
+    if request.method == "GET":
+        return _goal_page(new_goal_form(public_url=settings().public_url), connection_key=key)
+    form = GoalForm()
+    if (pressed := request.form.get("do", "save")) != "save":
+        return _goal_page(edit(form, parse_action(pressed)), connection_key=key)
+    try:
+        web_goal = read_web_goal(form.plain(key=new_key()), public_url=settings().public_url)
+        with transaction() as session:
+            connection = find_connection(session, key)
+            saved = add_web_goal(session, connection, web_goal, _change(), is_on=form.is_on.data)
+    except InvalidGoalError as error:
+        return _goal_page(form, connection_key=key, mistakes=place_problems(form, error.problems))
+    return _to_saved(saved)
+
+
+@bp.route("/goals/<key>", methods=["GET", "POST"])
+def goal(key: str) -> ResponseReturnValue:
+    """Show a web goal with its code, or save it as its next revision."""
+    if request.method == "GET":
+        return _goal_page(None, goal_key=key)
+    form = GoalForm()
+    if (pressed := request.form.get("do", "save")) != "save":
+        return _goal_page(edit(form, parse_action(pressed)), goal_key=key)
+    try:
+        web_goal = read_web_goal(form.plain(key=key), public_url=settings().public_url)
+        with transaction() as session:
+            saved = save_web_goal(
+                session,
+                find_goal(session, key),
+                web_goal,
+                _change(),
+                is_on=form.is_on.data,
+                expected_revision=as_number(form.expected_revision.data),
+            )
+    except InvalidGoalError as error:
+        return _goal_page(form, goal_key=key, mistakes=place_problems(form, error.problems))
+    except StaleRevisionError as error:
+        return _goal_page(form, goal_key=key, stale=error)
+    return _to_saved(saved)
+
+
+@bp.post("/goals/<key>/delete")
+def delete_goal(key: str) -> ResponseReturnValue:
+    """Delete a web goal."""
+    with transaction() as session:
+        found = find_goal(session, key)
+        connection_key = found.connection.key
+        delete_web_goal(session, found, _change())
+    flash(f"The web goal {found.name} is deleted.", "success")
+    return _see_other(url_for(".show", key=connection_key))
+
+
+def _connection_page(
+    form: ConnectionForm, key: str | None = None, *, stale: StaleRevisionError | None = None
+) -> ResponseReturnValue:
+    with reading() as session:
+        connection = find_connection(session, key) if key else None
+        if connection and request.method == "GET":
+            form = connection_form(connection)
+        if connection and stale:
+            form.version.data = str(connection.version)  # saving again replaces the other's, as the page says
+        page = render_template("connections/connection.html", form=form, connection=connection, stale=stale)
+    return page, _status(has_mistakes=bool(form.errors), stale=stale)
+
+
+def _goal_page(
+    typed: GoalForm | Edited | None,
+    *,
+    connection_key: str = "",
+    goal_key: str | None = None,
+    mistakes: Sequence[Mistake] = (),
+    stale: StaleRevisionError | None = None,
+) -> ResponseReturnValue:
+    """Show what was typed, or the goal as it is stored if ``typed`` is None."""
+    edited = typed if isinstance(typed, Edited) else None
+    form = typed.form if isinstance(typed, Edited) else typed
+    with reading() as session:
+        stored = find_goal(session, goal_key) if goal_key else None
+        connection = stored.connection if stored else find_connection(session, connection_key)
+        if stored and form is None:
+            form = goal_form(to_web_goal(stored, public_url=settings().public_url), is_on=stored.is_on)
+        if stored and form and stale:
+            form.expected_revision.data = str(stored.revision)  # saving again replaces the other's, as the page says
+        page = render_template(
+            "connections/goal.html",
+            form=form,
+            goal=stored,
+            connection=connection,
+            edited=edited,
+            mistakes=mistakes,
+            stale=stale,
+            blank_mapping=MappingForm(prefix="mappings-__index__-"),
+            blank_link=LinkForm(prefix="links-__index__-"),
+            suggested_fields=SUGGESTED_FIELDS,
+            suggested_properties=suggested_properties(session),
+            profile_id=PROFILE_ID,
+        )
+    return page, _status(has_mistakes=bool(mistakes), stale=stale)
+
+
+def _status(*, has_mistakes: bool, stale: StaleRevisionError | None) -> HTTPStatus:
+    if stale:
+        return stale.status
+    return HTTPStatus.UNPROCESSABLE_ENTITY if has_mistakes else HTTPStatus.OK
+
+
+def _to_saved(saved: SavedGoal) -> ResponseReturnValue:
+    if saved.is_changed:
+        flash(f"Saved as revision {saved.goal.revision}.", "success")
+    else:
+        flash("Nothing had changed.", "info")
+    if saved.new_properties:
+        flash(f"New profile properties were made: {', '.join(saved.new_properties)}.", "info")
+    return _see_other(url_for(".goal", key=saved.goal.key))
+
+
+def _sealed_secret(form: ConnectionForm, *, stored: str | None) -> str | None:
+    if form.client_secret.data:
+        return sealer().seal(form.client_secret.data)
+    return None if form.remove_secret.data else stored
+
+
+def _change() -> Change:
+    return Change(signed_in_admin().email, datetime.now(UTC))
+
+
+def _see_other(url: str) -> ResponseReturnValue:
+    return redirect(url, HTTPStatus.SEE_OTHER)
