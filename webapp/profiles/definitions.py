@@ -1,0 +1,123 @@
+"""Profile property definitions: which there are, of which type, and which find a profile."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from snippets.goals import PROFILE_ID, Direction, MergeStrategy, WebGoal
+from webapp.database import insert_missing
+from webapp.profiles.models import Profile, ProfileIdentifier, PropertyDefinition
+from webapp.profiles.values import PropertyType
+
+PROPERTY_SET_LOCK = 0x5765_6273_7072_6F70
+"""PostgreSQL advisory lock: shared by who writes profiles, held alone by who makes a property an identifier."""
+MAX_IDENTIFIER_LENGTH = 500
+_BATCH = 1000
+_DATE_FIELDS = frozenset({"created_at", "updated_at", "last_password_reset"})
+
+
+def suggested_type(auth0_field: str, strategy: MergeStrategy) -> PropertyType:
+    """Guess the type of a property that does not exist yet from what is mapped to it."""
+    if strategy is MergeStrategy.SUM:
+        return PropertyType.NUMBER
+    if auth0_field in _DATE_FIELDS:
+        return PropertyType.DATETIME
+    return PropertyType.EMAIL if auth0_field == "email" else PropertyType.TEXT
+
+
+def wanted_properties(goal: WebGoal) -> dict[str, tuple[PropertyType, bool]]:
+    """Return the properties that a goal needs: ``{id: (type, is_indexed)}``. What links point at is indexed."""
+    linked = {link.profile_property: link.auth0_field for link in goal.links if link.profile_property != PROFILE_ID}
+    wanted: dict[str, tuple[PropertyType, bool]] = {}
+    for mapping in goal.mappings:
+        strategy = mapping.strategy if mapping.direction is Direction.TO_PROFILE else MergeStrategy.SET
+        guess = suggested_type(mapping.auth0_field, strategy)
+        known = wanted.get(mapping.profile_property)
+        if known is None or (guess.is_numeric and not known[0].is_numeric):
+            wanted[mapping.profile_property] = (guess, mapping.profile_property in linked)
+    for name, field in linked.items():
+        wanted.setdefault(name, (suggested_type(field, MergeStrategy.SET), True))
+    return wanted
+
+
+def property_types(session: Session, property_ids: Collection[str]) -> dict[str, PropertyType]:
+    """Return the types of those ``property_ids`` that are defined."""
+    query = select(PropertyDefinition.id, PropertyDefinition.property_type).where(
+        PropertyDefinition.id.in_(property_ids)
+    )
+    return {name: PropertyType(found) for name, found in session.execute(query)}
+
+
+def indexed_among(session: Session, property_ids: Collection[str]) -> set[str]:
+    """Return those ``property_ids`` by whose values a profile is found."""
+    query = select(PropertyDefinition.id).where(PropertyDefinition.id.in_(property_ids), PropertyDefinition.is_indexed)
+    return set(session.scalars(query))
+
+
+def ensure_properties(session: Session, wanted: Mapping[str, tuple[PropertyType, bool]], now: datetime) -> list[str]:
+    """Define what is missing of ``{id: (type, is_indexed)}`` and return the ids that are new.
+
+    A property that is there keeps its name and type, and becomes an identifier if that is wanted.
+    """
+    query = select(PropertyDefinition).where(PropertyDefinition.id.in_(wanted))
+    known = {definition.id: definition.is_indexed for definition in session.scalars(query)}
+    if all(name in known and known[name] >= is_indexed for name, (_, is_indexed) in wanted.items()):
+        return []
+    # Before any row, so that two who define properties do not wait for each other.
+    _lock_property_set(session)
+    created = []
+    for name, (property_type, is_indexed) in sorted(wanted.items()):
+        row = {"id": name, "name": name, "property_type": property_type, "is_indexed": False, "created_at": now}
+        if insert_missing(session, PropertyDefinition, [row]):
+            created.append(name)
+        definition = session.get_one(PropertyDefinition, name, populate_existing=True)
+        if is_indexed and not definition.is_indexed:
+            set_indexed(session, definition, is_indexed=True)
+    return created
+
+
+def set_indexed(session: Session, definition: PropertyDefinition, *, is_indexed: bool) -> None:
+    """Make a property an identifier of all profiles that have it already, or make it none any more."""
+    _lock_property_set(session)
+    definition.is_indexed = is_indexed
+    session.flush()
+    if is_indexed:
+        _index_stored_values(session, definition.id)
+    else:
+        session.execute(delete(ProfileIdentifier).where(ProfileIdentifier.property_id == definition.id))
+
+
+def identifier_rows(profile_id: str, property_id: str, values: Collection[str]) -> list[dict[str, str]]:
+    """Return the rows by which a profile is found. A longer value than `MAX_IDENTIFIER_LENGTH` identifies nobody."""
+    return [
+        {"property_id": property_id, "value": value, "profile_id": profile_id}
+        for value in dict.fromkeys(values)
+        if 0 < len(value) <= MAX_IDENTIFIER_LENGTH
+    ]
+
+
+def _lock_property_set(session: Session) -> None:
+    """Wait for everybody who writes profiles by the property set of before. On SQLite a writer is alone anyway."""
+    if session.get_bind().dialect.name != "sqlite":
+        session.execute(select(func.pg_advisory_xact_lock(PROPERTY_SET_LOCK)))
+
+
+def _index_stored_values(session: Session, property_id: str) -> None:
+    last = ""
+    while True:
+        # Plain rows in pages: the profiles of a large store do not fit into memory.
+        query = select(Profile.id, Profile.properties).where(Profile.id > last).order_by(Profile.id).limit(_BATCH)
+        page = session.execute(query).all()
+        if not page:
+            return
+        rows = [
+            row
+            for profile_id, properties in page
+            if property_id in properties
+            for row in identifier_rows(profile_id, property_id, properties[property_id]["values"])
+        ]
+        for start in range(0, len(rows), _BATCH):
+            insert_missing(session, ProfileIdentifier, rows[start : start + _BATCH])
+        last = page[-1][0]

@@ -1,0 +1,176 @@
+"""Values of profile properties: whatever JSON holds becomes a list of texts, as BlueConic stores them."""
+
+import json
+import math
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+
+from email_validator import EmailNotValidError, validate_email
+
+MAX_TEXT_LENGTH = 65_000
+MAX_NUMBER = 2_147_483_647
+MAX_DIGITS = 60
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MAX_EPOCH_MS = 253_402_300_799_999
+_SMALLEST_EPOCH_MS = 100_000_000_000
+"""A smaller number counts seconds: as seconds it ends in the year 5138, as milliseconds it lies before March 1973."""
+_DATE_ONLY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+
+
+class PropertyType(StrEnum):
+    """What a property holds. Source: BlueConic, ``filterType`` SELECT, RANGE, DECIMAL, DATETIME and EMAIL."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    DECIMAL = "decimal"
+    DATETIME = "datetime"
+    EMAIL = "email"
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether values of this type can be summed."""
+        return self in {PropertyType.NUMBER, PropertyType.DECIMAL}
+
+
+class _UnfitValueError(ValueError):
+    """The value does not fit the type. The message never repeats the value, which may be personal."""
+
+
+def profile_values(value: object, property_type: PropertyType) -> tuple[list[str], list[str]]:
+    """Return the texts to store for a JSON ``value``, and what is wrong with it (one sentence for each reason).
+
+    An array has several values, an object is one: its JSON text with sorted keys. ``None``, ``""`` and ``[]`` are
+    empty; ``False`` and ``0`` are values. Dates become milliseconds since 1970, e-mail addresses lower case.
+    """
+    items = value if isinstance(value, list | tuple) else [value]
+    values: list[str] = []
+    problems: list[str] = []
+    for item in items:
+        if item is None or item == "":
+            continue
+        try:
+            text = _storable(_READERS[property_type](item))
+        except _UnfitValueError as error:
+            problems.append(str(error))
+        else:
+            values.append(text)
+    return values, list(dict.fromkeys(problems))
+
+
+def as_number(text: str) -> Decimal | None:
+    """Return the number that ``text`` writes in decimal digits, or None.
+
+    It has at most `MAX_DIGITS` digits before the dot, and as many after it.
+    """
+    stripped = text.strip()
+    if len(stripped) > 2 * MAX_DIGITS + 10 or not _NUMBER.fullmatch(stripped):
+        return None
+    try:
+        number = Decimal(stripped)
+    except InvalidOperation:
+        return None
+    exponent = number.as_tuple().exponent
+    too_fine = isinstance(exponent, int) and exponent < -MAX_DIGITS
+    return None if number.adjusted() >= MAX_DIGITS or too_fine else number
+
+
+def number_text(number: Decimal, property_type: PropertyType) -> str | None:
+    """Return the one way to write ``number`` (no exponent, no trailing zeros), or None if the type cannot hold it."""
+    if property_type is PropertyType.NUMBER and (abs(number) > MAX_NUMBER or number != number.to_integral_value()):
+        return None
+    if not number:
+        return "0"
+    text = format(number, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _text(item: object) -> str:
+    if isinstance(item, str):
+        return item
+    if isinstance(item, bool):
+        return "true" if item else "false"
+    if isinstance(item, int | float):
+        return _decimal(item)
+    try:
+        return json.dumps(item, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    except RecursionError as error:
+        raise _UnfitValueError("nested too deeply") from error
+
+
+def _whole_number(item: object) -> str:
+    text = number_text(_number(item), PropertyType.NUMBER)
+    if text is None:
+        raise _UnfitValueError(f"not a whole number from -{MAX_NUMBER} to {MAX_NUMBER}")
+    return text
+
+
+def _decimal(item: object) -> str:
+    return number_text(_number(item), PropertyType.DECIMAL) or "0"
+
+
+def _number(item: object) -> Decimal:
+    if isinstance(item, float) and not math.isfinite(item):
+        raise _UnfitValueError("not a number")
+    if isinstance(item, bool) or not isinstance(item, str | int | float):
+        raise _UnfitValueError("not a number")
+    if isinstance(item, int) and abs(item) >= 10**MAX_DIGITS:
+        raise _UnfitValueError("not a number that can be stored")
+    # The shortest text of a float is what its JSON said; Decimal(0.1) would be the binary fraction.
+    number = as_number(repr(item) if isinstance(item, float) else str(item))
+    if number is None:
+        raise _UnfitValueError("not a number that can be stored" if isinstance(item, float) else "not a number")
+    return number
+
+
+def _epoch_ms(item: object) -> str:
+    if isinstance(item, str) and (number := as_number(item)) is None:
+        return str((_moment(item.strip()) - _EPOCH) // timedelta(milliseconds=1))
+    number = _number(item)
+    milliseconds = int(number if abs(number) >= _SMALLEST_EPOCH_MS else number * 1000)
+    if abs(milliseconds) > _MAX_EPOCH_MS:
+        raise _UnfitValueError("not a moment before the year 10000")
+    return str(milliseconds)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        if _DATE_ONLY.fullmatch(text):
+            return datetime.combine(date.fromisoformat(text), time(), UTC)
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise _UnfitValueError("not a date: ISO 8601 or the time since 1970 is") from error
+    if moment.tzinfo is None:
+        raise _UnfitValueError("not a moment: the time zone is missing")
+    return moment
+
+
+def _email(item: object) -> str:
+    if not isinstance(item, str):
+        raise _UnfitValueError("not an e-mail address")
+    try:
+        validate_email(item.strip(), check_deliverability=False, test_environment=True)
+    except EmailNotValidError as error:
+        raise _UnfitValueError("not an e-mail address") from error
+    return item.strip().lower()
+
+
+def _storable(text: str) -> str:
+    if len(text) > MAX_TEXT_LENGTH:
+        raise _UnfitValueError(f"longer than {MAX_TEXT_LENGTH} characters")
+    # PostgreSQL stores neither: NUL is no text there, and half a surrogate pair is no UTF-8 anywhere.
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise _UnfitValueError("holds a character that cannot be stored")
+    return text
+
+
+_READERS: dict[PropertyType, Callable[[object], str]] = {
+    PropertyType.TEXT: _text,
+    PropertyType.NUMBER: _whole_number,
+    PropertyType.DECIMAL: _decimal,
+    PropertyType.DATETIME: _epoch_ms,
+    PropertyType.EMAIL: _email,
+}
