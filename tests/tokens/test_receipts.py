@@ -1,0 +1,90 @@
+"""Receipts: kept as long as their token could come again, and no longer."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tests.tokens.conftest import Shop
+from webapp.connections.models import Goal
+from webapp.errors import NotFoundError
+from webapp.tokens.models import TokenReceipt
+from webapp.tokens.receipts import MARGIN, claim_receipt, sweep_receipts, sweep_sometimes, token_digest
+
+
+def goal_id(shop: Shop) -> int:
+    with shop.database.reading() as session:
+        return session.scalars(select(Goal.id).where(Goal.key == shop.goal.key)).one()
+
+
+def test_a_receipt_outlives_its_token(shop: Shop) -> None:
+    # when a token is applied
+    claims = shop.issuer.claims()
+    token = shop.issuer.encode(claims)
+    assert shop.post(token).status_code == 200
+    # then its receipt is kept until no leeway makes the token valid again
+    with shop.database.reading() as session:
+        receipt = session.scalars(select(TokenReceipt)).one()
+    assert receipt.token_digest == token_digest(token)
+    expires_at = datetime.fromtimestamp(claims["exp"], UTC)
+    assert receipt.keep_until > expires_at + timedelta(seconds=60)
+
+
+def test_a_rolled_back_claim_was_never_made(shop: Shop, now: datetime) -> None:
+    # given
+    goal, digest = goal_id(shop), token_digest("a")
+    # when the transaction of the first claim is rolled back
+    session = Session(shop.database.engine)
+    assert claim_receipt(session, goal, digest, keep_until=now)
+    session.rollback()
+    session.close()
+    # then the next one is the first
+    with shop.database.transaction() as session:
+        assert claim_receipt(session, goal, digest, keep_until=now)
+        assert not claim_receipt(session, goal, digest, keep_until=now)
+
+
+def test_each_goal_has_its_own_receipts(make_shop: Callable[..., Shop]) -> None:
+    # given two goals of one application
+    shop, other = make_shop(), make_shop(key="second-goal")
+    token = shop.issuer.token()
+    # when both get the token
+    assert (shop.post(token).status_code, other.post(token).status_code) == (200, 200)
+    # then both have applied it
+    assert shop.count() == (1, 2)
+
+
+def test_expired_receipts_are_swept_in_portions(shop: Shop, now: datetime) -> None:
+    # given seven receipts, five of them expired
+    goal = goal_id(shop)
+    with shop.database.transaction() as session:
+        for number in range(7):
+            keep_until = now + timedelta(hours=1 if number >= 5 else -1)
+            claim_receipt(session, goal, token_digest(str(number)), keep_until=keep_until)
+    # when
+    with shop.database.transaction() as session:
+        sweep_receipts(session, now=now, limit=3)
+    # then
+    assert shop.count() == (0, 4)
+    with shop.database.transaction() as session:
+        sweep_receipts(session, now=now, limit=3)
+    assert shop.count() == (0, 2)
+
+
+@pytest.mark.parametrize(("digest", "left"), [(b"\0" * 32, 0), (b"\1" * 32, 1)])
+def test_some_tokens_sweep(shop: Shop, now: datetime, digest: bytes, left: int) -> None:
+    # given an expired receipt
+    with shop.database.transaction() as session:
+        claim_receipt(session, goal_id(shop), token_digest("a"), keep_until=now - MARGIN)
+    # when
+    with shop.database.transaction() as session:
+        sweep_sometimes(session, digest, now=now)
+    # then
+    assert shop.count() == (0, left)
+
+
+def test_a_goal_that_was_deleted_meanwhile_is_not_found(shop: Shop, now: datetime) -> None:
+    with pytest.raises(NotFoundError), shop.database.transaction() as session:
+        claim_receipt(session, 999_999, token_digest("a"), keep_until=now)

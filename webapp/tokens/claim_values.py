@@ -1,0 +1,98 @@
+"""What a goal's rows find in a token: values in the form in which profiles store them."""
+
+from collections.abc import Mapping as Members
+from dataclasses import dataclass
+from typing import Any
+
+from snippets.claims import claim_name
+from snippets.goals import PROFILE_ID, Direction, IdentifierLink, WebGoal
+from webapp.profiles.definitions import MAX_IDENTIFIER_LENGTH, suggested_type
+from webapp.profiles.merging import Rule
+from webapp.profiles.values import PropertyType, profile_values
+
+Types = Members[str, PropertyType]
+Claims = Members[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkValue:
+    """One identifier link with its value. ``is_proven`` if Auth0 vouches for it; else it is the visitor's word."""
+
+    property_id: str
+    value: str
+    property_type: PropertyType
+    is_proven: bool
+
+    @property
+    def is_profile_id(self) -> bool:
+        """Whether ``value`` is a profile's own id."""
+        return self.property_id == PROFILE_ID
+
+
+def link_values(goal: WebGoal, claims: Claims, types: Types) -> tuple[LinkValue, ...]:
+    """Return the links that can be tried, in their order: those with one value, verified where the link asks for it."""
+    found = []
+    for link in goal.links:
+        claim = claims.get(claim_name(goal, link.auth0_field))
+        if link.verified_by is not None and claims.get(claim_name(goal, link.verified_by)) is not True:
+            continue
+        property_type = types.get(link.profile_property, PropertyType.TEXT)
+        values, problems = _values(link.auth0_field, claim, property_type)
+        # A list of several could name several people, and an object names nobody.
+        if (
+            len(values) == 1
+            and not problems
+            and not isinstance(claim, dict)
+            and len(values[0]) <= MAX_IDENTIFIER_LENGTH
+        ):
+            found.append(LinkValue(link.profile_property, values[0], property_type, _is_proven(link)))
+    return tuple(found)
+
+
+def mapping_rules(goal: WebGoal, claims: Claims, types: Types) -> tuple[list[Rule], dict[str, list[str]]]:
+    """Return the rules that the mappings to the profile make of a token, and the problems of values that do not fit.
+
+    A claim that is missing says nothing (a scope that was not asked for, an Action that did not run), so it makes no
+    rule. A claim that is null or empty says that the field is empty: only that clears.
+    """
+    rules: list[Rule] = []
+    problems: dict[str, list[str]] = {}
+    unverified = _unverified_identifiers(goal, claims)
+    for mapping in goal.mappings_to(Direction.TO_PROFILE):
+        name = claim_name(goal, mapping.auth0_field)
+        if name not in claims:
+            continue
+        property_id = mapping.profile_property
+        property_type = types.get(property_id) or suggested_type(mapping.auth0_field, mapping.strategy)
+        values, reasons = _values(mapping.auth0_field, claims[name], property_type)
+        if (mapping.auth0_field, property_id) in unverified and values:
+            reasons = ["Auth0 has not verified it, and this property tells people apart"]
+        if reasons:
+            problems.setdefault(property_id, []).extend(reasons)
+        else:
+            rules.append(Rule(property_id, values, mapping.strategy, property_type))
+    return rules, problems
+
+
+def _unverified_identifiers(goal: WebGoal, claims: Claims) -> set[tuple[str, str]]:
+    """Return the (field, property) pairs of links that this token may not use.
+
+    Whoever wrote somebody else's address into his own profile would be found by that person's next login.
+    """
+    return {
+        (link.auth0_field, link.profile_property)
+        for link in goal.links
+        if link.verified_by is not None and claims.get(claim_name(goal, link.verified_by)) is not True
+    }
+
+
+def _values(auth0_field: str, claim: object, property_type: PropertyType) -> tuple[list[str], list[str]]:
+    values, problems = profile_values(claim, property_type)
+    # Only Auth0's own databases store addresses in lower case; a link has to meet the others too.
+    return [value.lower() for value in values] if auth0_field == "email" else values, problems
+
+
+def _is_proven(link: IdentifierLink) -> bool:
+    if link.profile_property == PROFILE_ID:
+        return False
+    return link.auth0_field == "user_id" or link.verified_by is not None or link.auth0_field.startswith("app_metadata.")

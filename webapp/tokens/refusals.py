@@ -1,0 +1,155 @@
+"""Why a token or its post is refused. docs/problems.md has a section for each slug."""
+
+from http import HTTPStatus
+from typing import ClassVar
+
+from webapp.errors import WebsyncError
+
+
+class TokenRefusedError(WebsyncError):
+    """The token is not accepted. ``check`` names the check that failed, never what would have been right."""
+
+    slug, title, status = "token-refused", "The token is not accepted", HTTPStatus.UNAUTHORIZED
+    headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+
+
+class TokenMalformedError(TokenRefusedError):
+    """The token is no well-formed JWT: three base64url parts, of which the first two are JSON objects.
+
+    What to do: post the text that the Auth0 SDK returned, whole and unchanged.
+    """
+
+    slug, title = "token-malformed", "The token is malformed"
+
+
+class TokenOpaqueError(TokenRefusedError):
+    """The token is no JWT but an opaque access token, which carries nothing readable.
+
+    What to do: have the application ask Auth0 for the audience of an API, or post the ID token.
+    """
+
+    slug, title = "token-opaque", "The token is opaque"
+
+
+class TokenEncryptedError(TokenRefusedError):
+    """The token has five parts: it is encrypted (JWE), and Websync has no key to open it.
+
+    What to do: switch JSON Web Encryption off for the API in Auth0, or have the application ask for the audience of an
+    API (some opaque tokens have this form too).
+    """
+
+    slug, title = "token-encrypted", "The token is encrypted"
+
+
+class TokenAlgorithmError(TokenRefusedError):
+    """The token is not signed with RS256, or not in a way that Websync understands.
+
+    What to do: choose RS256 in Auth0 (Applications > your application > Advanced Settings > OAuth).
+    """
+
+    slug, title = "token-algorithm", "The token's algorithm is not accepted"
+
+
+class TokenKindError(TokenRefusedError):
+    """The token is of another kind than the goal asks for, such as an access token instead of an ID token.
+
+    What to do: use the token snippet that the goal's page shows, or change the kind of token there.
+    """
+
+    slug, title = "token-kind", "The token is of another kind"
+
+
+class TokenSignatureError(TokenRefusedError):
+    """The signature does not fit: the token was changed, or somebody else signed it."""
+
+    slug, title = "token-signature", "The token's signature is wrong"
+
+
+class TokenIssuerError(TokenRefusedError):
+    """The token comes from another Auth0 domain than the connection's.
+
+    What to do: if visitors log in through a custom domain, that is the domain to enter at the connection.
+    """
+
+    slug, title = "token-issuer", "The token comes from another issuer"
+
+
+class TokenAudienceError(TokenRefusedError):
+    """The token was made for another application or API.
+
+    What to do: add the application's client id, or the API's audience, to the goal.
+    """
+
+    slug, title = "token-audience", "The token is for somebody else"
+
+
+class TokenExpiredError(TokenRefusedError):
+    """The token is no longer in its time.
+
+    What to do: the token snippet asks the SDK for a fresh token first. If it does, look at the computers' clocks.
+    """
+
+    slug, title = "token-expired", "The token has expired"
+
+
+class TokenNotYetValidError(TokenRefusedError):
+    """The token was issued in the future, or may only be used later.
+
+    What to do: look at the clock of the computer on which Websync runs.
+    """
+
+    slug, title = "token-not-yet-valid", "The token is not yet valid"
+
+
+class TokenSubjectError(TokenRefusedError):
+    """The token does not speak of a person: its subject is missing, malformed, or an application."""
+
+    slug, title = "token-subject", "The token is not about a person"
+
+
+class TokenTooLargeError(WebsyncError):
+    """The token has more than 16 KiB.
+
+    What to do: map fewer or smaller fields; each adds a claim to the token.
+    """
+
+    slug, title, status = "token-too-large", "The token is too large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+class BodyTooLargeError(WebsyncError):
+    """The body has more than 24 KiB."""
+
+    slug, title, status = "body-too-large", "The body is too large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+class NotJsonError(WebsyncError):
+    """The body is not sent as ``application/json``."""
+
+    slug, title, status = "not-json", "The body is not JSON", HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+
+
+class GoalOffError(WebsyncError):
+    """The goal takes no tokens: it, its token option or its connection is off, or the connection is unfinished.
+
+    What to do: switch them on, on the pages of the goal and the connection.
+    """
+
+    slug, title, status = "goal-off", "The goal is switched off", HTTPStatus.FORBIDDEN
+
+
+class OriginNotAllowedError(WebsyncError):
+    """The page that posted stands on an origin that the goal does not allow.
+
+    What to do: add the site's origin (scheme, host and port, such as https://www.example.com) to the goal.
+    """
+
+    slug, title, status = "origin-not-allowed", "The origin is not allowed", HTTPStatus.FORBIDDEN
+
+
+class IdentityConflictError(WebsyncError):
+    """What the visitor says of themselves points at a profile that belongs to another Auth0 user. Nothing was written.
+
+    What to do: link by a field that Auth0 vouches for (the user id, a verified e-mail address, ``app_metadata``).
+    """
+
+    slug, title, status = "identity-conflict", "The profile belongs to somebody else", HTTPStatus.CONFLICT

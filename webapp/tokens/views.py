@@ -1,0 +1,116 @@
+"""POST /sync/<goal>/token: a browser hands in the token of a login (docs/http-api.md)."""
+
+from datetime import UTC, datetime
+
+import structlog
+from flask import Blueprint, Response, g, request
+from flask.typing import ResponseReturnValue
+from pydantic import BaseModel, ConfigDict, Field
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from webapp.accounts.guard import public
+from webapp.auth0.signing_keys import signing_keys
+from webapp.auth0.tenant import InvalidDomainError
+from webapp.connections.goals import LiveGoal, find_live_goal
+from webapp.database import reading, transaction
+from webapp.errors import WebsyncError
+from webapp.profiles.embedded import PROFILE_ID_PATTERN
+from webapp.sealing import sealer
+from webapp.settings import settings
+from webapp.tokens.receipts import token_digest
+from webapp.tokens.refusals import BodyTooLargeError, GoalOffError, NotJsonError, OriginNotAllowedError
+from webapp.tokens.sync import Outcome, sync_visitor
+from webapp.tokens.verification import verify_token
+
+MAX_BODY_BYTES = 24 * 1024
+PREFLIGHT_SECONDS = 7200
+MAX_KEY_LENGTH = 64
+
+bp = Blueprint("tokens", __name__)
+log = structlog.get_logger()
+
+
+class TokenPost(BaseModel):
+    """The body: a token, and the BlueConic profile of the browser if it has one."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    token: str = Field(min_length=1)
+    profile_id: str | None = Field(default=None, alias="profileId", pattern=f"^{PROFILE_ID_PATTERN.pattern}$")
+
+
+@bp.post("/sync/<goal_key>/token", provide_automatic_options=False)
+@public
+def receive_token(goal_key: str) -> ResponseReturnValue:
+    """Update the profile of the visitor whose browser posts a token."""
+    try:
+        outcome = _receive(goal_key)
+    except WebsyncError as error:
+        log.info("token_refused", goal=goal_key[:MAX_KEY_LENGTH], slug=error.slug)
+        raise
+    return outcome.as_json(), outcome.http_status
+
+
+@bp.route("/sync/<goal_key>/token", methods=["OPTIONS"], provide_automatic_options=False)
+@public
+def allow_post(goal_key: str) -> ResponseReturnValue:
+    """Answer a browser that asks whether its page may post. Source: Fetch standard, CORS-preflight request."""
+    _open_goal(goal_key)
+    response = Response(status=204)
+    if "allowed_origin" in g:
+        response.headers["Access-Control-Allow-Methods"] = "POST"
+        response.headers["Access-Control-Allow-Headers"] = "content-type"
+        response.headers["Access-Control-Max-Age"] = str(PREFLIGHT_SECONDS)
+    return response
+
+
+@bp.after_request
+def allow_origin(response: Response) -> Response:
+    """Let pages of allowed origins read the answer, errors included."""
+    response.vary.add("Origin")
+    response.headers["Cache-Control"] = "no-store"
+    if "allowed_origin" in g:
+        response.headers["Access-Control-Allow-Origin"] = g.allowed_origin
+        response.headers["Access-Control-Expose-Headers"] = "Retry-After"
+    return response
+
+
+def _receive(goal_key: str) -> Outcome:
+    now = datetime.now(UTC)
+    goal = _open_goal(goal_key)  # 404, 403
+    post = _read_post()  # 413, 415, 400
+    # No transaction is open yet: fetching the tenant's keys may take seconds.
+    claims = verify_token(  # 401, 413, 503
+        post.token, goal, signing_keys(), now=now, leeway_seconds=settings().token_leeway_seconds
+    )
+    with transaction() as session:
+        outcome = sync_visitor(session, goal, claims, token_digest(post.token), profile_hint=post.profile_id, now=now)
+    log.info("token_applied", goal=goal_key, subject=sealer().pseudonym(claims.subject), state=outcome.state)
+    return outcome
+
+
+def _open_goal(goal_key: str) -> LiveGoal:
+    """Return a goal that takes tokens from where this one comes. Programs other than browsers send no origin."""
+    try:
+        with reading() as session:
+            goal = find_live_goal(session, goal_key, public_url=settings().public_url)
+    except InvalidDomainError as error:
+        raise GoalOffError("The connection has no Auth0 domain yet.") from error
+    if request.origin is not None:
+        if request.origin not in goal.web_goal.allowed_origins:
+            raise OriginNotAllowedError("The goal does not take tokens from pages of this origin.")
+        g.allowed_origin = request.origin
+    if not (goal.is_open and goal.web_goal.enable_token):
+        raise GoalOffError("The goal does not take tokens now.")
+    return goal
+
+
+def _read_post() -> TokenPost:
+    if request.mimetype != "application/json":
+        raise NotJsonError("Send the body with the content type application/json.")
+    request.max_content_length = MAX_BODY_BYTES
+    try:
+        body = request.get_data()
+    except RequestEntityTooLarge as error:
+        raise BodyTooLargeError(f"A body has at most {MAX_BODY_BYTES} bytes.") from error
+    return TokenPost.model_validate_json(body)
