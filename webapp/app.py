@@ -1,0 +1,98 @@
+"""The service as a Flask app: builds the floors, registers the rooms. No logic of its own."""
+
+from datetime import timedelta
+
+from flask import Flask
+from flask_bootstrap import Bootstrap5
+from flask_compress import Compress
+from flask_talisman import Talisman
+from flask_wtf import CSRFProtect
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from webapp.accounts import views as accounts
+from webapp.accounts.session import install_guard
+from webapp.accounts.tries import limiter
+from webapp.assets import STATIC, TEMPLATES
+from webapp.auth0.signing_keys import KeyCache
+from webapp.code_pages import views as code_pages
+from webapp.connections import views as connections
+from webapp.database import Database
+from webapp.errors import install_error_handlers
+from webapp.health import bp as health
+from webapp.logs import configure_logs
+from webapp.moments import install_filters
+from webapp.profile_pages import views as profile_pages
+from webapp.sealing import Sealer
+from webapp.settings import Settings, load_settings
+from webapp.tokens import views as tokens
+
+MAX_BODY_BYTES = 1_000_000
+CONTENT_SECURITY_POLICY = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self' data:",
+    "font-src": "'self'",
+    "connect-src": "'self'",
+    "form-action": "'self'",
+    "base-uri": "'none'",
+    "frame-ancestors": "'none'",
+}
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Return the service. Without ``settings`` they are read from the environment (raises SettingsError)."""
+    settings = settings or load_settings()
+    configure_logs(settings)
+    app = Flask(__name__, template_folder=str(TEMPLATES), static_folder=str(STATIC))
+    app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
+    _build_floors(app, settings)
+    _configure_browsers(app, settings)
+    install_error_handlers(app)
+    install_filters(app)
+    install_guard(app)  # before the CSRF check: whoever is not signed in hears that, not that a token is missing
+    limiter.init_app(app)
+    csrf = CSRFProtect(app)
+    csrf.exempt(tokens.bp)  # programs of other origins post there, with a token of their own and no cookie
+    for blueprint in (health, accounts.bp, connections.bp, code_pages.bp, profile_pages.bp, tokens.bp):
+        app.register_blueprint(blueprint)
+    return app
+
+
+def _build_floors(app: Flask, settings: Settings) -> None:
+    sealer = Sealer(settings.keys)
+    app.extensions["settings"] = settings
+    app.extensions["database"] = Database(settings.database_url, sqlite_synchronous=settings.sqlite_synchronous)
+    app.extensions["sealer"] = sealer
+    app.extensions["signing_keys"] = KeyCache()
+    app.secret_key, *fallbacks = sealer.derived_keys("session")
+    app.config["SECRET_KEY_FALLBACKS"] = fallbacks
+
+
+def _configure_browsers(app: Flask, settings: Settings) -> None:
+    app.config.update(
+        MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
+        SESSION_COOKIE_NAME="__Host-websync" if settings.is_https else "websync",
+        SESSION_COOKIE_SECURE=settings.is_https,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        PERMANENT_SESSION_LIFETIME=timedelta(hours=settings.session_hours),
+        WTF_CSRF_TIME_LIMIT=None,  # as long as the session: a form that was open for hours can still be saved
+        BOOTSTRAP_SERVE_LOCAL=True,
+        # Pages hold the CSRF token, so only files that are the same for everybody are compressed (BREACH).
+        COMPRESS_MIMETYPES=["text/css", "text/javascript", "application/javascript"],
+        SEND_FILE_MAX_AGE_DEFAULT=3600,
+    )
+    if settings.proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies, x_host=0)  # type: ignore[method-assign]
+    Bootstrap5(app)
+    Compress(app)
+    Talisman(
+        app,
+        force_https=False,  # the proxy in front does that, and health checks come without it
+        strict_transport_security=settings.is_https,
+        session_cookie_secure=settings.is_https,
+        content_security_policy=CONTENT_SECURITY_POLICY,
+        referrer_policy="same-origin",
+        frame_options="DENY",
+    )

@@ -1,0 +1,81 @@
+"""`websync check`: what is wrong with an installation, and how to mend it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import httpx2
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+
+from webapp.auth0.management import REQUIRED_SCOPES, ManagementClient
+from webapp.auth0.signing_keys import TIMEOUT_SECONDS, FetchError, fetch_body, read_keys
+from webapp.auth0.tenant import Tenant, parse_domain
+from webapp.connections.models import Connection
+from webapp.database import database, reading
+from webapp.errors import WebsyncError
+from webapp.sealing import SealBrokenError, sealer
+from webapp.settings import settings
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was checked. ``remedy`` says how to mend it."""
+
+    is_good: bool
+    text: str
+    remedy: str = ""
+
+
+def check_all(connection_name: str | None = None) -> Iterator[Finding]:
+    """Check settings, database, and every connection (or only the one with this name or key)."""
+    yield Finding(True, f"settings: mode {settings().mode}, reached at {settings().public_url}")
+    try:
+        database().upgrade()
+        with reading() as session:
+            connections = list(session.scalars(select(Connection).order_by(Connection.id)))
+    except SQLAlchemyError as error:
+        remedy = "Look at WEBSYNC_DATABASE_URL: is the server up, and may this user create tables?"
+        yield Finding(False, f"database: {type(error).__name__}", remedy)
+        return
+    yield Finding(True, f"database: {database().engine.dialect.name}, tables up to date")
+    chosen = [each for each in connections if connection_name in {None, each.name, each.key}]
+    if not chosen and connection_name is not None:
+        yield Finding(False, f"connections: none is called {connection_name}", "See the page Connections.")
+    elif not chosen:
+        yield Finding(True, "connections: none yet", "Add one on the page Connections, or: websync config apply FILE")
+    for connection in chosen:
+        yield from _check_connection(connection)
+
+
+def _check_connection(connection: Connection) -> Iterator[Finding]:
+    name = connection.name
+    tenant = parse_domain(connection.auth0_domain, allow_loopback=settings().allows_loopback_tenant)
+    yield _check_keys(name, tenant)
+    if not connection.auth0_client_id or connection.sealed_client_secret is None:
+        remedy = "Fill in client id and client secret of a machine-to-machine application on the connection's page."
+        yield Finding(False, f"{name}: no credentials for the Management API", remedy)
+        return
+    try:
+        secret = sealer().unseal(connection.sealed_client_secret)
+        with ManagementClient(tenant, connection.auth0_client_id, secret) as client:
+            granted = client.granted_scopes()
+    except SealBrokenError as error:
+        yield Finding(False, f"{name}: the client secret cannot be opened", str(error))
+        return
+    except WebsyncError as error:
+        remedy = "Look at domain, client id and client secret on the connection's page."
+        yield Finding(False, f"{name}: {error.title}: {error.detail}", remedy)
+        return
+    yield Finding(True, f"{name}: Auth0 accepts the credentials")
+    for scope in REQUIRED_SCOPES:
+        remedy = "" if scope in granted else "Auth0: Applications > APIs > Auth0 Management API > Machine to Machine."
+        yield Finding(scope in granted, f"{name}: scope {scope}", remedy)
+
+
+def _check_keys(name: str, tenant: Tenant) -> Finding:
+    try:
+        with httpx2.Client(timeout=TIMEOUT_SECONDS) as http:
+            count = len(read_keys(fetch_body(http, tenant.jwks_url)))
+    except FetchError as error:
+        return Finding(False, f"{name}: signing keys: {error}", f"Can this machine reach {tenant.jwks_url}?")
+    return Finding(True, f"{name}: {count} signing keys at {tenant.jwks_url}")

@@ -1,0 +1,205 @@
+"""The ``websync`` commands. Each reads its words, calls one function of a room, and prints what came of it."""
+
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NoReturn
+
+import click
+from flask import Flask
+
+from snippets.goals import WebGoal
+from snippets.rendering import Sdk, SnippetKind, render
+from webapp import checking, serving
+from webapp.accounts.links import link_url, make_link
+from webapp.accounts.signing_in import find_admin
+from webapp.app import create_app
+from webapp.connections.configuration import apply_configuration, export_configuration
+from webapp.connections.configuration_file import (
+    KEY_TO_COME,
+    ConnectionConfiguration,
+    InvalidConfigurationError,
+    read_configuration,
+    read_yaml,
+)
+from webapp.connections.saving import Change
+from webapp.database import database, reading, transaction
+from webapp.demo import launch
+from webapp.demo.first_goal import Ports
+from webapp.sealing import sealer
+from webapp.settings import Mode, Settings, SettingsError, load_settings
+from webapp.settings import settings as current_settings
+
+EXAMPLE_PUBLIC_URL = "https://websync.example.com"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="websync")
+def main() -> None:
+    """Websync joins Auth0 with a customer-data platform."""
+
+
+@main.command()
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Web processes.")
+def serve(workers: int) -> None:
+    """Start the production server."""
+    settings = _settings_or_exit()
+    app = create_app(settings)
+    with app.app_context():
+        database().upgrade()
+        # The demo prints a link of its own, and a newer one would end it.
+        if settings.mode is not Mode.DEMO and (link := serving.first_admin_link(datetime.now(UTC))) is not None:
+            click.echo(f"Nobody can sign in yet. Make the first admin here (once, within 24 hours):\n  {link}")
+        database().close()
+    click.echo(f"Websync listens on http://{settings.host}:{settings.port}, for visitors of {settings.public_url}")
+    serving.serve(settings, workers=workers)
+
+
+@main.command()
+@click.option("--folder", default=".demo", show_default=True, type=click.Path(path_type=Path), help="Keeps its data.")
+@click.option("--port", default=8000, show_default=True, help="Of Websync.")
+@click.option("--tenant-port", default=8001, show_default=True, help="Of the demo tenant.")
+@click.option("--shop-port", default=8002, show_default=True, help="Of the demo shop.")
+def demo(folder: Path, port: int, tenant_port: int, shop_port: int) -> None:
+    """Start Websync with a demo tenant and a demo shop, on this computer only."""
+    try:
+        launch.run(folder, Ports(port, tenant_port, shop_port))
+    except launch.DemoRefusedError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@main.command()
+@click.option("--config", "file", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--goal", "name", required=True, help="The goal's name or key.")
+@click.option("--kind", required=True, type=click.Choice([kind.value for kind in SnippetKind]))
+@click.option("--sdk", default=Sdk.SPA_JS.value, show_default=True, type=click.Choice([sdk.value for sdk in Sdk]))
+@click.option("--output", type=click.Path(path_type=Path), help="A file or a folder; without it the code is printed.")
+@click.option(
+    "--public-url",
+    envvar="WEBSYNC_PUBLIC_URL",
+    default=EXAMPLE_PUBLIC_URL,
+    show_default=True,
+    help="Where browsers reach Websync.",
+)
+def snippet(file: Path, name: str, kind: str, sdk: str, output: Path | None, public_url: str) -> None:
+    """Render one kind of code of a web goal. Needs no database and no network."""
+    goal = _goal_of(_read_file(file, public_url=public_url.rstrip("/"), allow_loopback=True), name)
+    code = render(goal, SnippetKind(kind), sdk=Sdk(sdk))
+    if output is None:
+        click.echo(code.code, nl=False)
+        return
+    path = output / code.file_name if output.is_dir() else output
+    path.write_text(code.code, encoding="utf-8")
+    click.echo(f"Wrote {path}", err=True)
+
+
+@main.command()
+@click.argument("connection", required=False)
+def check(connection: str | None) -> None:
+    """Check settings, database, and (each, or one) CONNECTION: what is wrong and how to mend it."""
+    app = create_app(_settings_or_exit())
+    is_good = True
+    with app.app_context():
+        for finding in checking.check_all(connection):
+            is_good = is_good and finding.is_good
+            colour = "green" if finding.is_good else "red"
+            click.secho("ok    " if finding.is_good else "wrong ", fg=colour, nl=False)
+            click.echo(finding.text)
+            if finding.remedy:
+                click.echo(f"      {finding.remedy}")
+    sys.exit(0 if is_good else 1)
+
+
+@main.group()
+def config() -> None:
+    """Connections and goals as a YAML file."""
+
+
+@config.command("export")
+@click.argument("file", default="-", type=click.Path(path_type=Path))
+def export_config(file: Path) -> None:
+    """Write all connections and goals to FILE (or - for standard output), without secrets."""
+    with _app_or_exit().app_context(), reading() as session:
+        text = export_configuration(session, public_url=current_settings().public_url)
+    if str(file) == "-":
+        click.echo(text, nl=False)
+    else:
+        file.write_text(text, encoding="utf-8")
+
+
+@config.command("apply")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def apply_config(file: Path) -> None:
+    """Make the database agree with FILE; what the file doesn't name stays. Prints each goal's key."""
+    with _app_or_exit().app_context():
+        settings = current_settings()
+        wanted = _read_file(file, public_url=settings.public_url, allow_loopback=settings.allows_loopback_tenant)
+        try:
+            with transaction() as session:
+                applied = apply_configuration(
+                    session, wanted, Change("cli", datetime.now(UTC)), environment=os.environ, sealer=sealer()
+                )
+        except InvalidConfigurationError as error:
+            _exit_with_lines(str(error))
+    for change in applied:
+        click.echo(f"{change.state:10} {change.kind:10} {change.key:14} {change.name}")
+
+
+@main.command("sign-in-link")
+@click.argument("email")
+def sign_in_link(email: str) -> None:
+    """Print a link that signs EMAIL in once, for an admin who lost the password."""
+    with _app_or_exit().app_context():
+        now = datetime.now(UTC)
+        with transaction() as session:
+            admin = find_admin(session, email)
+            if admin is None:
+                raise click.ClickException(f"There is no admin with the address {email}.")
+            token = make_link(session, admin.id, now)
+        click.echo(link_url(current_settings().public_url, token))
+
+
+def _settings_or_exit() -> Settings:
+    try:
+        return load_settings()
+    except SettingsError as error:
+        _exit_with_lines(str(error))
+
+
+def _app_or_exit() -> Flask:
+    app = create_app(_settings_or_exit())
+    with app.app_context():
+        database().upgrade()
+    return app
+
+
+def _read_file(file: Path, *, public_url: str, allow_loopback: bool) -> tuple[ConnectionConfiguration, ...]:
+    try:
+        plain = read_yaml(file.read_text(encoding="utf-8"))
+        return read_configuration(plain, public_url=public_url, allow_loopback=allow_loopback)
+    except UnicodeDecodeError:
+        _exit_with_lines(f"{file} is not UTF-8 text.")
+    except InvalidConfigurationError as error:
+        _exit_with_lines("\n".join(f"{file}: {line}" for line in str(error).splitlines()))
+
+
+def _goal_of(connections: tuple[ConnectionConfiguration, ...], name: str) -> WebGoal:
+    goals = [goal.web_goal for connection in connections for goal in connection.goals]
+    found = [goal for goal in goals if name in {goal.name, goal.key}]
+    if len(found) != 1:
+        known = ", ".join(goal.name for goal in goals) or "none"
+        raise click.ClickException(f"{len(found)} goals are called {name!r}; the file has: {known}.")
+    if found[0].key == KEY_TO_COME:
+        message = f"The goal {name!r} has no key yet. `websync config apply` makes one and prints it: add it as key."
+        raise click.ClickException(message)
+    return found[0]
+
+
+def _exit_with_lines(text: str) -> NoReturn:
+    click.echo(text, err=True)
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

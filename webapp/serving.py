@@ -1,0 +1,32 @@
+"""Starting the production server, and the link for the first admin."""
+
+from datetime import datetime
+
+from granian import Granian
+from granian.constants import Interfaces
+from granian.log import LogLevels
+
+from webapp.accounts.links import has_admin, link_url, make_link
+from webapp.database import transaction
+from webapp.settings import Settings, settings
+
+
+def first_admin_link(now: datetime) -> str | None:
+    """Return a one-time link that makes the first admin, or None once there is one."""
+    with transaction() as session:
+        return None if has_admin(session) else link_url(settings().public_url, make_link(session, None, now))
+
+
+def serve(settings: Settings, *, workers: int) -> None:
+    """Serve until a signal says stop. Each of ``workers`` processes reads the settings from the environment again."""
+    Granian(
+        "webapp.app:create_app",
+        factory=True,
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.WSGI,
+        workers=workers,
+        blocking_threads=settings.threads,
+        respawn_failed_workers=True,
+        log_level=LogLevels.error,
+    ).serve()
