@@ -90,10 +90,14 @@ class _Reader:
 
     def text(self, name: str) -> str:
         value = self.plain.get(name)
-        if value is None or isinstance(value, str):
-            return (value or "").strip()
-        self.complain(name, "Must be text.")
-        return ""
+        if value is not None and not isinstance(value, str):
+            self.complain(name, "Must be text.")
+            return ""
+        if "\0" in (value or ""):
+            # PostgreSQL stores no such text.
+            self.complain(name, "Must not hold a NUL character.")
+            return ""
+        return (value or "").strip()
 
     def texts(self, name: str) -> tuple[str, ...]:
         value = self.plain.get(name) or ()

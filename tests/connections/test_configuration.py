@@ -144,6 +144,8 @@ def test_a_goal_of_another_connection_is_not_taken_over(session: Session, sealer
         ("strategy: add", "strategy: plus", "connections[1].goals[1].mappings[5].strategy: Must be one of"),
         ("auth0_field: nickname", "auth0_field: last_login", "connections[1].goals[1].mappings[3].auth0_field: Auth0"),
         ("name: Web shop", "name: 7", "connections[1].name: Must be text"),
+        ("name: Web shop", 'name: "a\\0b"', "connections[1].name: Must not hold a NUL character."),
+        ("name: Sync web data", 'name: "a\\0b"', "connections[1].goals[1].name: Must not hold a NUL character."),
         ("description: V", "enabled: maybe\n    description: V", "connections[1].enabled: Must be true or false."),
     ],
 )

@@ -108,6 +108,7 @@ def admin_state(demo: Demo, browser: Browser, tmp_path_factory: pytest.TempPathF
     context = browser.new_context()
     page = context.new_page()
     page.goto(demo.link)
+    look_at(page, "first-admin")
     page.get_by_label("Your name").fill("Grace Hopper")
     page.get_by_label("E-mail").fill(EMAIL)
     page.get_by_label("Password").fill(PASSWORD)
@@ -145,6 +146,15 @@ def accessibility_violations(page: Page) -> list[str]:
         for violation in found["violations"]
         for node in violation["nodes"]
     ]
+
+
+def take_picture(page: Page, name: str, *, height: int) -> None:
+    """Keep what is on the screen in build/pictures; with WEBSYNC_RENEW_PICTURES=1 in docs/images, for the README."""
+    folder = HOME / "docs" / "images" if os.environ.get("WEBSYNC_RENEW_PICTURES") else HOME / "build" / "pictures"
+    folder.mkdir(parents=True, exist_ok=True)
+    page.set_viewport_size({"width": 1180, "height": height})
+    page.evaluate("scrollTo(0, 0)")
+    page.screenshot(path=folder / f"{name}.png")
 
 
 def look_at(page: Page, name: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from tests.e2e.conftest import Demo, NewContext, look_at
+from tests.e2e.conftest import Demo, NewContext, look_at, take_picture
 from webapp.demo.seed import M2M_CLIENT_ID, M2M_CLIENT_SECRET, SPA_CLIENT_ID
 
 TO_PROFILE, TO_AUTH0 = "Auth0 → BlueConic", "BlueConic → Auth0"
@@ -58,6 +58,7 @@ def test_a_newcomer_sees_the_whole_loop(demo: Demo, admin_page: Page, new_contex
     profile_url = shop.get_by_role("link", name="See the profile in Websync").get_attribute("href")
     assert profile_url is not None
     assert properties(page, profile_url) == ADA
+    take_picture(page, "profile", height=760)
     look_at(page, "profile")
     # when the same token is posted once more
     answer = shop.evaluate(
@@ -194,6 +195,7 @@ def test_a_second_person_in_the_same_browser_gets_a_profile_of_their_own(
         ("connection-new", "/connections/new"),
         ("profiles", "/profiles"),
         ("properties", "/properties"),
+        ("property", "/properties/email"),
         ("account", "/account"),
         ("not-found", "/goals/nowhere-1"),
         ("problem", "/problems/token-expired"),
@@ -218,6 +220,15 @@ def test_the_first_goal_is_there_to_be_read(demo: Demo, admin_page: Page) -> Non
     # then the mappings and the code are there, good to look at
     expect(page.get_by_role("group", name=re.compile(r"^Mapping 1\b"))).to_be_visible()
     expect(page.get_by_text("Post-login Action for Auth0")).to_be_visible()
+    take_picture(page, "web-goal", height=900)
+    # and long code is folded until somebody wants all of it
+    code = page.locator("#action-pre")
+    folded = code.evaluate("(each) => each.clientHeight")
+    button = page.get_by_role("button", name="Show all").nth(1)
+    expect(button).to_have_attribute("aria-expanded", "false")
+    button.press("Enter")
+    expect(page.locator("#action-code").get_by_role("button", name="Show less")).to_be_visible()
+    assert code.evaluate("(each) => each.clientHeight") > folded
     look_at(page, "goal")
 
 

@@ -10,12 +10,14 @@ import jwt
 import pytest
 import structlog
 from cryptography.hazmat.primitives import serialization
+from flask import Flask
 from structlog.testing import capture_logs
 
 from tests.tokens.conftest import NAMESPACE, ORIGIN, Shop
 from tests.tokens.issuer import encoded, signing_key
 from webapp.auth0.signing_keys import KeyCache
 from webapp.connections.models import Goal
+from webapp.settings import Mode
 
 Forge = Callable[[Shop], str]
 
@@ -147,7 +149,21 @@ def test_a_program_without_an_origin_may_post(shop: Shop) -> None:
     assert "Access-Control-Allow-Origin" not in response.headers
 
 
-@pytest.mark.parametrize("changes", [{"is_on": False}, {"enable_token": False}, {"domain": ""}])
+@pytest.mark.parametrize(("mode", "domain"), [(Mode.DEMO, ""), (Mode.PRODUCTION, "http://localhost:8001")])
+def test_a_connection_without_a_tenant_that_may_be_used_takes_no_tokens(
+    app: Flask, make_shop: Callable[..., Shop], mode: Mode, domain: str
+) -> None:
+    # given a connection without a domain, or (in production) with one of this computer
+    shop = make_shop(domain=domain)
+    app.extensions["settings"] = app.extensions["settings"].model_copy(update={"mode": mode})
+    # when a token is posted
+    response = shop.post(shop.issuer.token({}))
+    # then it is refused, and the answer says why
+    assert response.status_code == 403
+    assert response.get_json()["type"].endswith("/problems/no-tenant")
+
+
+@pytest.mark.parametrize("changes", [{"is_on": False}, {"enable_token": False}])
 def test_a_goal_that_is_off_takes_nothing(make_shop: Callable[..., Shop], changes: dict[str, Any]) -> None:
     # given
     shop = make_shop(**changes)
@@ -223,7 +239,8 @@ def test_an_access_token_goes_where_the_goal_asks_for_one(make_shop: Callable[..
     # given a goal for access tokens of the API that stands for Websync
     shop = make_shop(token_kind="access_token", audiences=("https://websync.example/api",))
     audience = ["https://websync.example/api", f"{shop.issuer.tenant.issuer}userinfo"]
-    claims = {"aud": audience, "azp": "shop-client", f"{NAMESPACE}email": "Ann@Example.org"}
+    email = {f"{NAMESPACE}email": "Ann@Example.org", f"{NAMESPACE}email_verified": True}
+    claims = {"aud": audience, "azp": "shop-client", **email}
     # when
     answer = shop.log_in(claims)
     # then

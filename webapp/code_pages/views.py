@@ -70,7 +70,7 @@ def download(key: str, kind: str) -> ResponseReturnValue:
 def script(key: str, kind: str) -> ResponseReturnValue:
     """Serve a snippet to the pages of a site, as long as the goal and that option of it are switched on."""
     with reading() as session:
-        live = find_live_goal(session, key, public_url=settings().public_url)
+        live = find_live_goal(session, key)
     goal = live.web_goal
     is_enabled = {SnippetKind.APPLICATION: goal.enable_rule, SnippetKind.TOKEN: goal.enable_token}
     if not live.is_open or not is_enabled.get(_kind(kind)):

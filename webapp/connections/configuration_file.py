@@ -103,6 +103,8 @@ class _Row:
         value = self.plain.get(name)
         if value is not None and not isinstance(value, str):
             self.complain(name, "Must be text (put it in quotes).")
+        elif "\0" in (value or ""):
+            self.complain(name, "Must not hold a NUL character.")
         elif required and not (value or "").strip():
             self.complain(name, "Is missing.")
         return value.strip() if isinstance(value, str) else ""

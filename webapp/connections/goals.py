@@ -10,9 +10,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from snippets.goals import Direction, IdentifierLink, Mapping, MergeStrategy, TokenKind, WebGoal
-from webapp.auth0.tenant import Tenant, parse_domain
+from webapp.auth0.tenant import InvalidDomainError, Tenant, parse_domain
 from webapp.connections.models import Connection, Goal, LinkRow, MappingRow
 from webapp.errors import NotFoundError, WebsyncError
+from webapp.settings import settings
 
 DEFAULT_MAPPINGS = (Mapping("email", "email"), Mapping("name", "full_name"), Mapping("user_id", "auth0_user_id"))
 DEFAULT_LINKS = (IdentifierLink("user_id", "auth0_user_id"), IdentifierLink("email", "email"))
@@ -22,6 +23,16 @@ class StaleRevisionError(WebsyncError):
     """Somebody else saved the goal or connection while this page was open. Nothing was overwritten."""
 
     slug, title, status = "stale-revision", "Somebody else saved this meanwhile", HTTPStatus.CONFLICT
+
+
+class NoTenantError(WebsyncError):
+    """The goal's connection has no Auth0 domain that may be used, so nothing can be verified.
+
+    What to do: enter the tenant's domain on the connection's page. An address on this computer works in the demo and in
+    development only.
+    """
+
+    slug, title, status = "no-tenant", "The connection has no Auth0 tenant", HTTPStatus.FORBIDDEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +66,14 @@ def find_connection(session: Session, key: str) -> Connection:
     return connection
 
 
-def find_live_goal(session: Session, key: str, *, public_url: str) -> LiveGoal:
-    """Return the goal that browsers call by ``key``. Raises NotFoundError."""
+def find_live_goal(session: Session, key: str) -> LiveGoal:
+    """Return the goal that browsers call by ``key``. Raises NotFoundError or NoTenantError."""
     goal = find_goal(session, key)
-    # The domain was checked when it was saved, with the settings of that day.
-    tenant = parse_domain(goal.connection.auth0_domain, allow_loopback=True)
-    web_goal = to_web_goal(goal, public_url=public_url)
+    try:
+        tenant = parse_domain(goal.connection.auth0_domain, allow_loopback=settings().allows_loopback_tenant)
+    except InvalidDomainError as error:
+        raise NoTenantError("The goal takes no tokens: its connection names no tenant.") from error
+    web_goal = to_web_goal(goal, public_url=settings().public_url)
     return LiveGoal(goal.id, web_goal, goal.is_on and goal.connection.is_on, tenant)
 
 

@@ -10,7 +10,6 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from webapp.accounts.guard import public
 from webapp.auth0.signing_keys import signing_keys
-from webapp.auth0.tenant import InvalidDomainError
 from webapp.connections.goals import LiveGoal, find_live_goal
 from webapp.database import reading, transaction
 from webapp.errors import WebsyncError
@@ -91,11 +90,8 @@ def _receive(goal_key: str) -> Outcome:
 
 def _open_goal(goal_key: str) -> LiveGoal:
     """Return a goal that takes tokens from where this one comes. Programs other than browsers send no origin."""
-    try:
-        with reading() as session:
-            goal = find_live_goal(session, goal_key, public_url=settings().public_url)
-    except InvalidDomainError as error:
-        raise GoalOffError("The connection has no Auth0 domain yet.") from error
+    with reading() as session:
+        goal = find_live_goal(session, goal_key)
     if request.origin is not None:
         if request.origin not in goal.web_goal.allowed_origins:
             raise OriginNotAllowedError("The goal does not take tokens from pages of this origin.")
