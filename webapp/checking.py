@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from webapp.auth0.management import REQUIRED_SCOPES, ManagementClient
 from webapp.auth0.signing_keys import TIMEOUT_SECONDS, FetchError, fetch_body, read_keys
-from webapp.auth0.tenant import Tenant, parse_domain
+from webapp.auth0.tenant import InvalidDomainError, Tenant, parse_domain
 from webapp.connections.models import Connection
 from webapp.database import database, reading
 from webapp.errors import WebsyncError
@@ -49,7 +49,11 @@ def check_all(connection_name: str | None = None) -> Iterator[Finding]:
 
 def _check_connection(connection: Connection) -> Iterator[Finding]:
     name = connection.name
-    tenant = parse_domain(connection.auth0_domain, allow_loopback=settings().allows_loopback_tenant)
+    try:
+        tenant = parse_domain(connection.auth0_domain, allow_loopback=settings().allows_loopback_tenant)
+    except InvalidDomainError as error:
+        yield Finding(False, f"{name}: the Auth0 domain cannot be used", str(error))
+        return
     yield _check_keys(name, tenant)
     if not connection.auth0_client_id or connection.sealed_client_secret is None:
         remedy = "Fill in client id and client secret of a machine-to-machine application on the connection's page."

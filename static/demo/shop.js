@@ -100,6 +100,7 @@ function showOutcome() {
   if (outcome.error) text = typeof outcome.error === "string" ? outcome.error : (outcome.error.message ?? "");
   else if (outcome.updated?.length) text = `updated: ${outcome.updated.join(", ")}`;
   else text = "nothing to change";
+  for (const [property, reasons] of Object.entries(outcome.problems ?? {})) text += `; not ${property}: ${reasons.join(", ")}`;
   if (outcome.switchProfile) text += "; this browser switched to a profile of its own";
   find("outcome").replaceChildren(badge, ` ${text}`);
   if (outcome.profileId) showProfile(outcome.profileId);

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -35,6 +36,7 @@ from webapp.sealing import sealer
 from webapp.settings import PREFIX, Mode, Settings
 
 START_SECONDS = 30.0
+LOOPBACK = "127.0.0.1"
 
 
 class DemoRefusedError(Exception):
@@ -50,15 +52,16 @@ def run(folder: Path, ports: Ports) -> None:
     _refuse_production(os.environ)
     folder.mkdir(parents=True, exist_ok=True)
     settings = _settings(folder, ports)
-    link, goal_key = _prepare(settings, ports)
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
     with ExitStack() as stack:
-        # The tenant first: whatever the others ask of it is there.
+        # The tenant first: whatever the others ask of it is there. And if its port is taken, perhaps by another demo,
+        # nothing has been changed yet, and the sign-in link of that one still works.
         tenant = create_tenant(ports.tenant_url, TenantState(folder / "tenant.json"))
-        shop = create_shop(ports.tenant_url, ports.websync_url, goal_key=goal_key)
         stack.enter_context(_served(tenant, ports.tenant, "the demo tenant"))
+        link, goal_key = _prepare(settings, ports)
+        shop = create_shop(ports.tenant_url, ports.websync_url, goal_key=goal_key)
         stack.enter_context(_served(shop, ports.shop, "the demo shop"))
         service = stack.enter_context(_websync(settings, folder))
         _wait_until_ready(service, ports, stopped)
@@ -123,9 +126,10 @@ class _QuietHandler(WSGIRequestHandler):
 @contextmanager
 def _served(app: Flask, port: int, name: str) -> Iterator[BaseWSGIServer]:
     try:
-        server = make_server("localhost", port, app, threaded=True, request_handler=_QuietHandler)
-    except (OSError, SystemExit) as error:
+        listener = socket.create_server((LOOPBACK, port))
+    except OSError as error:
         raise DemoRefusedError(_taken(port, name)) from error
+    server = make_server(LOOPBACK, port, app, threaded=True, request_handler=_QuietHandler, fd=listener.fileno())
     thread = threading.Thread(target=server.serve_forever, name=name, daemon=True)
     thread.start()
     try:
@@ -134,6 +138,7 @@ def _served(app: Flask, port: int, name: str) -> Iterator[BaseWSGIServer]:
         server.shutdown()
         thread.join()
         server.server_close()
+        listener.close()
 
 
 @contextmanager

@@ -1,0 +1,134 @@
+from collections.abc import Callable
+from datetime import datetime
+
+import pytest
+from flask import Flask
+
+from tests.demo.conftest import RunningTenant, tenant  # noqa: F401, a fixture
+from webapp.checking import Finding, check_all
+from webapp.connections.models import Connection
+from webapp.demo.seed import M2M_CLIENT_ID, M2M_CLIENT_SECRET, READER_CLIENT_ID, READER_CLIENT_SECRET
+from webapp.sealing import Sealer
+
+
+@pytest.fixture
+def database_url(make_sqlite: Callable[[], str]) -> str:
+    return make_sqlite()
+
+
+@pytest.fixture
+def store(app: Flask, now: datetime) -> Callable[..., None]:
+    """Return a function that stores a connection."""
+
+    def add(domain: str, client_id: str = "", secret: str | None = None, *, sealer: Sealer | None = None) -> None:
+        sealer = sealer or app.extensions["sealer"]
+        sealed = None if secret is None else sealer.seal(secret)
+        connection = Connection(
+            key="connection-1",
+            name="Shop",
+            auth0_domain=domain,
+            auth0_client_id=client_id,
+            sealed_client_secret=sealed,
+            created_at=now,
+            updated_at=now,
+        )
+        with app.extensions["database"].transaction() as session:
+            session.add(connection)
+
+    return add
+
+
+def findings(app: Flask, name: str | None = None) -> list[Finding]:
+    with app.app_context():
+        return list(check_all(name))
+
+
+def wrong(found: list[Finding]) -> list[str]:
+    assert all(finding.remedy for finding in found if not finding.is_good), "every mistake needs its remedy"
+    return [finding.text for finding in found if not finding.is_good]
+
+
+def test_a_good_installation_has_nothing_wrong(
+    app: Flask,
+    store: Callable[..., None],
+    tenant: RunningTenant,  # noqa: F811
+) -> None:
+    # given a connection to a tenant, with all scopes
+    store(tenant.base_url, M2M_CLIENT_ID, M2M_CLIENT_SECRET)
+    # when everything is checked
+    found = findings(app, "Shop")
+    # then all is good, and the keys were really fetched
+    assert wrong(found) == []
+    assert f"Shop: 2 signing keys at {tenant.base_url}/.well-known/jwks.json" in [finding.text for finding in found]
+
+
+def test_each_missing_scope_is_named(
+    app: Flask,
+    store: Callable[..., None],
+    tenant: RunningTenant,  # noqa: F811
+) -> None:
+    # given an application that may only read users
+    store(tenant.base_url, READER_CLIENT_ID, READER_CLIENT_SECRET)
+    # when everything is checked
+    # then the scopes that a deployment needs are named
+    assert wrong(findings(app)) == [
+        "Shop: scope read:actions",
+        "Shop: scope create:actions",
+        "Shop: scope update:actions",
+    ]
+
+
+def test_a_wrong_secret_is_told(
+    app: Flask,
+    store: Callable[..., None],
+    tenant: RunningTenant,  # noqa: F811
+) -> None:
+    # given a wrong secret
+    store(tenant.base_url, M2M_CLIENT_ID, "wrong")
+    # when everything is checked
+    (mistake,) = wrong(findings(app))
+    # then Auth0's refusal is told, and the secret is not
+    assert mistake.startswith("Shop: Auth0")
+    assert "wrong" not in mistake
+
+
+def test_a_tenant_that_cannot_be_reached_and_missing_credentials_are_told(
+    app: Flask, store: Callable[..., None]
+) -> None:
+    # given a tenant where nobody listens, and no credentials
+    store("http://localhost:9")
+    # when everything is checked
+    keys, credentials = wrong(findings(app))
+    # then both are told
+    assert keys.startswith("Shop: signing keys:")
+    assert credentials == "Shop: no credentials for the Management API"
+
+
+def test_a_secret_of_a_lost_key_is_told(
+    app: Flask,
+    store: Callable[..., None],
+    tenant: RunningTenant,  # noqa: F811
+) -> None:
+    # given a secret sealed with a key that is gone
+    store(tenant.base_url, M2M_CLIENT_ID, "s", sealer=Sealer(["bG9zdC1rZXktMDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI="]))
+    # when everything is checked
+    # then the remedy names the setting
+    found = findings(app)
+    assert wrong(found) == ["Shop: the client secret cannot be opened"]
+    assert "WEBSYNC_SECRET_KEYS" in found[-1].remedy
+
+
+def test_a_domain_that_may_not_be_used_is_told(app: Flask, store: Callable[..., None]) -> None:
+    # given a connection without a domain
+    store("")
+    # when everything is checked
+    # then it is told
+    assert wrong(findings(app)) == ["Shop: the Auth0 domain cannot be used"]
+
+
+def test_an_unknown_connection_is_told_and_none_is_no_mistake(app: Flask) -> None:
+    # given no connection
+    # when one is asked for, or all are
+    # then only the first is wrong
+    assert wrong(findings(app, "Nowhere")) == ["connections: none is called Nowhere"]
+    assert wrong(findings(app)) == []
