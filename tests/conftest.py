@@ -3,14 +3,18 @@
 import itertools
 import shutil
 import socket
+import subprocess
 import tempfile
 import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import httpx2
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -215,3 +219,15 @@ def wait_until(condition: Callable[[], bool], *, seconds: float = 10.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"it took longer than {seconds} seconds"
         pause.wait(0.05)
+
+
+def wait_until_served(url: str, process: "subprocess.Popen[Any]") -> None:
+    """Wait until the service that ``process`` runs answers at ``url``; fail if it ends or takes a minute."""
+
+    def is_ready() -> bool:
+        assert process.poll() is None, "the service ended while starting"
+        with suppress(httpx2.TransportError):
+            return httpx2.get(f"{url}/readyz", timeout=2).is_success
+        return False
+
+    wait_until(is_ready, seconds=60)

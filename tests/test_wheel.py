@@ -6,13 +6,12 @@ import subprocess
 import sys
 import venv
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import httpx2
 import pytest
 
-from tests.conftest import TEST_KEY, free_port, wait_until
+from tests.conftest import TEST_KEY, free_port, wait_until_served
 
 HOME = Path(__file__).parent.parent
 
@@ -49,12 +48,7 @@ def served(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     )
     url = f"http://127.0.0.1:{port}"
 
-    def is_ready() -> bool:
-        with suppress(httpx2.TransportError):
-            return httpx2.get(f"{url}/readyz").is_success
-        return False
-
-    wait_until(is_ready, seconds=60)
+    wait_until_served(url, process)
     yield url
     process.terminate()
     process.wait(timeout=20)

@@ -2,29 +2,24 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
 import httpx2
 
-from tests.conftest import TEST_KEY
+from tests.conftest import TEST_KEY, free_port, wait_until_served
 from tests.tokens.conftest import NAMESPACE, ORIGIN, Shop
 
 POINTS = f"{NAMESPACE}user_metadata.points"
-START_SECONDS = 60
 
 
 @contextmanager
 def serving(database_url: str) -> Iterator[tuple[str, Callable[[], None]]]:
     """Run the service as a process; yields its URL and the function that kills all of it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     environment = os.environ | {
         "WEBSYNC_MODE": "demo",
         "WEBSYNC_DATABASE_URL": database_url,
@@ -42,22 +37,10 @@ def serving(database_url: str) -> Iterator[tuple[str, Callable[[], None]]]:
 
     try:
         url = f"http://127.0.0.1:{port}"
-        wait_until_ready(url, process)
+        wait_until_served(url, process)
         yield url, kill
     finally:
         kill()
-
-
-def wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        assert process.poll() is None, "the service ended while starting"
-        try:
-            if httpx2.get(f"{url}/readyz", timeout=2).status_code == 200:
-                return
-        except httpx2.TransportError:
-            time.sleep(0.05)  # not a wait for luck: the loop's condition is the answer above
-    raise AssertionError("the service did not start")
 
 
 def test_what_was_answered_survives_kill_9(shop: Shop, database_url: str, now: datetime) -> None:
