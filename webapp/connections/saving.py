@@ -13,8 +13,7 @@ from snippets.goals import Direction, InvalidGoalError, MergeStrategy, Problem, 
 from webapp.accounts.audit import record
 from webapp.connections.goals import StaleRevisionError, add_goal, new_key, save_goal, to_web_goal
 from webapp.connections.models import Connection, Goal
-from webapp.connections.properties import make_missing_properties
-from webapp.profiles.embedded import property_types
+from webapp.profiles.embedded import ensure_properties, property_types, wanted_properties
 from webapp.profiles.values import PropertyType
 
 
@@ -97,7 +96,7 @@ def add_web_goal(
     """
     check_property_types(session, web_goal)
     goal = add_goal(session, connection, web_goal, is_on=is_on, now=change.now)
-    new_properties = make_missing_properties(session, web_goal, now=change.now)
+    new_properties = ensure_properties(session, wanted_properties(web_goal), now=change.now)
     _record(session, change, "created", goal, name=goal.name, revision=goal.revision)
     return SavedGoal(goal, is_changed=True, new_properties=tuple(new_properties))
 
@@ -115,7 +114,7 @@ def save_web_goal(
     changed = _changed_fields(goal, web_goal, is_on=is_on)
     if not save_goal(session, goal, web_goal, is_on=is_on, expected_revision=expected_revision, now=change.now):
         return SavedGoal(goal, is_changed=False)
-    new_properties = make_missing_properties(session, web_goal, now=change.now)
+    new_properties = ensure_properties(session, wanted_properties(web_goal), now=change.now)
     _record(session, change, "saved", goal, revision=goal.revision, changed=changed)
     return SavedGoal(goal, is_changed=True, new_properties=tuple(new_properties))
 
