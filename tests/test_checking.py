@@ -72,8 +72,8 @@ def test_each_missing_scope_is_named(
     # when everything is checked
     # then the scopes that a deployment needs are named
     assert wrong(findings(app)) == [
-        "Shop: scope read:actions",
         "Shop: scope create:actions",
+        "Shop: scope read:actions",
         "Shop: scope update:actions",
     ]
 

@@ -7,9 +7,10 @@ import httpx2
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from webapp.auth0.management import REQUIRED_SCOPES, ManagementClient
+from webapp.auth0.management import ManagementClient
 from webapp.auth0.signing_keys import TIMEOUT_SECONDS, FetchError, fetch_body, read_keys
 from webapp.auth0.tenant import InvalidDomainError, Tenant, parse_domain
+from webapp.code_pages.deployment import DEPLOY_SCOPES
 from webapp.connections.models import Connection
 from webapp.database import database, reading
 from webapp.errors import WebsyncError
@@ -71,7 +72,7 @@ def _check_connection(connection: Connection) -> Iterator[Finding]:
         yield Finding(False, f"{name}: {error.title}: {error.detail}", remedy)
         return
     yield Finding(True, f"{name}: Auth0 accepts the credentials")
-    for scope in REQUIRED_SCOPES:
+    for scope in sorted(DEPLOY_SCOPES):
         remedy = "" if scope in granted else "Auth0: Applications > APIs > Auth0 Management API > Machine to Machine."
         yield Finding(scope in granted, f"{name}: scope {scope}", remedy)
 

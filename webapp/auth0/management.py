@@ -29,8 +29,6 @@ from webapp.auth0.answers import (
 from webapp.auth0.tenant import Tenant
 
 POST_LOGIN = "post-login"
-REQUIRED_SCOPES = ("read:actions", "create:actions", "update:actions")
-"""What the connection's application must be granted for deploying an Action."""
 TIMEOUT_SECONDS = 10.0
 ATTEMPTS = 4
 PAGE_SIZE = 50
