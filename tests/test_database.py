@@ -1,6 +1,7 @@
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -81,6 +82,21 @@ def test_a_rolled_back_savepoint_does_not_end_the_transaction(database_url: str)
     # then only what stood outside of it is kept
     with database.reading() as session:
         assert list(session.scalars(select(Admin.email))) == ["first@example.org"]
+    database.close()
+
+
+def test_an_error_of_the_database_does_not_repeat_what_people_typed(database_url: str) -> None:
+    # given an admin
+    database = Database(database_url)
+    with database.transaction() as session:
+        session.add(an_admin("ada@secret.example"))
+    # when another one with the same address fails
+    with pytest.raises(IntegrityError) as caught, database.transaction() as session:
+        session.add(an_admin("ada@secret.example"))
+    # then the address is in no part of what would be logged
+    logged = "".join(traceback.format_exception(caught.value))
+    assert "ada@secret.example" not in logged
+    assert "admins" in logged
     database.close()
 
 

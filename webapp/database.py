@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.orm import DeclarativeBase, Session
 
 BUSY_TIMEOUT_MS = 10_000
@@ -123,14 +124,17 @@ def alembic_config(url: str) -> Config:
 
 
 def _create_engine(url: str, sqlite_synchronous: str, pool_size: int) -> Engine:
+    # Statements carry personal data, so neither an error nor a log line may repeat their parameters.
+    pool: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 10, "hide_parameters": True}
     if make_url(url).drivername != "sqlite":
-        return create_engine(url, pool_size=pool_size, max_overflow=10, pool_pre_ping=True)
+        engine = create_engine(url, pool_pre_ping=True, **pool)
+        event.listen(engine, "handle_error", _leave_detail_out)
+        return engine
     # The driver's own transactions are off: it would begin late, and releasing a savepoint would commit.
     engine = create_engine(
         url,
-        pool_size=pool_size,
-        max_overflow=10,
         connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False},
+        **pool,
     )
 
     @event.listens_for(engine, "connect")
@@ -162,6 +166,15 @@ def insert_missing(session: Session, table: type[Base], rows: Sequence[Mapping[s
         insert(table).values(list(rows)).on_conflict_do_nothing(), execution_options={"preserve_rowcount": True}
     )
     return cast("CursorResult[Any]", result).rowcount
+
+
+def _leave_detail_out(context: ExceptionContext) -> None:
+    """Shorten PostgreSQL's message to its first line: the next one, DETAIL, has the values of the row."""
+    original, wrapped = context.original_exception, context.sqlalchemy_exception
+    first_line = str(original).partition("\n")[0]
+    original.args = (first_line,)
+    if wrapped is not None:
+        wrapped.args = (f"({type(original).__name__}) {first_line}",)
 
 
 def database() -> Database:

@@ -34,6 +34,13 @@ class Sealer:
             message = "A stored secret cannot be opened: put the key that sealed it back into WEBSYNC_SECRET_KEYS."
             raise SealBrokenError(message) from error
 
+    def is_current(self, sealed: str, secret: str) -> bool:
+        """Say if ``sealed`` is ``secret``, sealed with the newest key: then nothing is to be gained by sealing anew."""
+        try:
+            return Fernet(self._keys[0]).decrypt(sealed.encode()).decode() == secret
+        except InvalidToken:
+            return False
+
     def derived_keys(self, purpose: str) -> list[str]:
         """Return one key for ``purpose`` for each secret key, newest first. Source: RFC 5869."""
         return [

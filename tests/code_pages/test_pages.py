@@ -15,6 +15,7 @@ from tests.factories import make_full_goal
 from webapp.accounts.models import Admin, AuditEntry
 from webapp.code_pages.models import Deployment
 from webapp.connections.goals import find_goal
+from webapp.connections.models import Connection
 from webapp.demo.seed import M2M_CLIENT_ID, M2M_CLIENT_SECRET, READER_CLIENT_ID, READER_CLIENT_SECRET
 
 PAGE = f"/goals/{GOAL_KEY}"
@@ -277,6 +278,30 @@ def test_a_newer_revision_with_the_same_action_is_up_to_date(
     save(revision=2, allowed_origins=("https://other.example",))
     # then nothing needs to be deployed
     assert "Revision 2 changes nothing in the Action: up to date." in text_of(admin_client.get(PAGE).text)
+
+
+def test_what_another_tenant_runs_says_nothing_about_this_one(app: Flask, admin_client: FlaskClient, goal: str) -> None:
+    # given a deployed goal
+    deployed(admin_client)
+    assert "Revision 1 is deployed" in text_of(admin_client.get(PAGE).text)
+    # when its connection moves to another tenant
+    with app.extensions["database"].transaction() as session:
+        session.scalars(select(Connection)).one().auth0_domain = "other.eu.auth0.com"
+    # then nothing is deployed there, as far as Websync knows
+    assert "Not deployed." in text_of(admin_client.get(PAGE).text)
+
+
+def test_an_action_that_is_still_deployed_is_told_while_the_rule_option_is_off(
+    admin_client: FlaskClient, goal: str, save: SaveGoal
+) -> None:
+    # given a deployed goal
+    deployed(admin_client)
+    # when its Rule option is switched off
+    save(revision=2, enable_rule=False)
+    # then the page says that logins go on running the Action, and how to end that
+    page = text_of(admin_client.get(PAGE).text)
+    assert "is still deployed (revision 1), so logins go on running it" in page
+    assert "take it out of Actions > Triggers > post-login" in page
 
 
 def test_without_a_secret_the_button_is_off_and_says_why(

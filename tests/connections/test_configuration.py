@@ -3,6 +3,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -94,6 +95,40 @@ def test_a_rotated_secret_is_stored(session: Session, sealer: Sealer, now: datet
     assert sealer.unseal(session.scalars(select(Connection)).one().sealed_client_secret or "") == "another"
 
 
+def test_a_stored_secret_is_not_sent_to_another_tenant(session: Session, sealer: Sealer, now: datetime) -> None:
+    # given an applied file, whose domain then becomes another without naming a secret
+    text = EXAMPLE.read_text(encoding="utf-8")
+    apply_text(session, text, sealer, now)
+    moved = text.replace("acme.eu.auth0.com", "other.eu.auth0.com")
+    without_secret = moved.replace("      client_secret: {env: AUTH0_CLIENT_SECRET}\n", "")
+    # when it is applied
+    with pytest.raises(InvalidConfigurationError, match=r"auth0\.client_secret: The domain has changed"):
+        apply_text(session, without_secret, sealer, now)
+    # then it is refused; with the secret named it is applied
+    assert apply_text(session, moved, sealer, now)[0].state == "updated"
+
+
+def test_a_secret_is_sealed_anew_after_a_rotation_of_keys(session: Session, sealer: Sealer, now: datetime) -> None:
+    # given a secret sealed with a key that is no longer the newest, or is gone
+    text = EXAMPLE.read_text(encoding="utf-8")
+    apply_text(session, text, sealer, now)
+    newest = Fernet.generate_key().decode()
+    # when the file is applied with the newest key alone, twice
+    states = [apply_text(session, text, Sealer([newest]), now)[0].state for _ in range(2)]
+    # then the first seals the secret anew, and the second has nothing to do
+    assert states == ["updated", "unchanged"]
+    assert Sealer([newest]).unseal(session.scalars(select(Connection)).one().sealed_client_secret or "") == "s3cret"
+
+
+def test_a_domain_is_stored_as_the_pages_store_it(session: Session, sealer: Sealer, now: datetime) -> None:
+    # given a file with the domain as somebody copied it
+    text = EXAMPLE.read_text(encoding="utf-8").replace("acme.eu.auth0.com", "https://ACME.eu.auth0.com/")
+    # when it is applied
+    apply_text(session, text, sealer, now)
+    # then the next save on the page finds nothing changed
+    assert session.scalars(select(Connection)).one().auth0_domain == "acme.eu.auth0.com"
+
+
 def test_an_export_can_be_applied_and_changes_nothing(session: Session, sealer: Sealer, now: datetime) -> None:
     # given a stored connection
     apply_text(session, EXAMPLE.read_text(encoding="utf-8"), sealer, now)
@@ -140,6 +175,9 @@ def test_a_goal_of_another_connection_is_not_taken_over(session: Session, sealer
         ("labels: [shop, production]", "labels: shop", "connections[1].labels: Must be a list."),
         ("labels: [shop, production]", "labels: [1]", "connections[1].labels: Must be a list of texts."),
         ("    labels:", "    lables:", "connections[1].lables: Unknown; known are"),
+        ("labels: [shop, production]", 'labels: ["a,b"]', "connections[1].labels: At most 20 labels"),
+        ("name: Web shop", f"name: {'x' * 201}", "connections[1].name: At most 200 characters."),
+        ("client_id: dGhl", f"client_id: {'x' * 256}", "connections[1].auth0.client_id: At most 255 characters."),
         ("kind: web", "kind: import", "connections[1].goals[1].kind: Must be web."),
         ("strategy: add", "strategy: plus", "connections[1].goals[1].mappings[5].strategy: Must be one of"),
         ("auth0_field: nickname", "auth0_field: last_login", "connections[1].goals[1].mappings[3].auth0_field: Auth0"),

@@ -91,6 +91,23 @@ def test_the_secret_is_sealed_and_never_shown(app: Flask, admin_client: FlaskCli
     assert sealer.unseal(sealed) == SECRET
 
 
+def test_a_stored_secret_is_not_sent_to_another_tenant(app: Flask, admin_client: FlaskClient) -> None:
+    # given a connection with a secret
+    address = add_connection(admin_client, client_secret=SECRET)
+    sealed = stored_connection(app).sealed_client_secret
+    # when the domain becomes another, and the secret is left empty
+    fields = read_form(admin_client.get(address)) | {"auth0_domain": "evil.example.com"}
+    page = admin_client.post(address, data=fields)
+    # then nothing is saved, and the message stands at the secret's field
+    assert page.status_code == 422
+    assert "The domain has changed: type the client secret of that tenant" in message_at(page, "client_secret")
+    assert stored_connection(app).auth0_domain == "acme.eu.auth0.com"
+    assert stored_connection(app).sealed_client_secret == sealed
+    # and with the new tenant's secret it is
+    assert admin_client.post(address, data=fields | {"client_secret": "another"}).status_code == 303
+    assert stored_connection(app).auth0_domain == "evil.example.com"
+
+
 def test_the_secret_can_be_removed(app: Flask, admin_client: FlaskClient) -> None:
     # given a connection with a secret
     address = add_connection(admin_client, client_secret=SECRET)

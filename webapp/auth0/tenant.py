@@ -21,6 +21,11 @@ class Tenant:
     base_url: str
 
     @property
+    def domain(self) -> str:
+        """The tenant as people write it, and as it is stored: without ``https://``."""
+        return self.base_url.removeprefix("https://")
+
+    @property
     def issuer(self) -> str:
         """The ``iss`` of the tenant's tokens. Source: Auth0, "Get access tokens" (with a slash at the end)."""
         return f"{self.base_url}/"

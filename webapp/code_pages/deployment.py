@@ -14,6 +14,7 @@ from snippets.rendering import SnippetKind, render
 from webapp.auth0.answers import Auth0AnswerError, Auth0UnavailableError, missing_scopes
 from webapp.auth0.management import POST_LOGIN, Action, ActionDraft, ActionTrigger, ManagementClient
 from webapp.code_pages.models import Deployment
+from webapp.connections.models import Goal
 
 RUNTIME = "node22"
 TRIGGER = ActionTrigger(POST_LOGIN, "v3")
@@ -93,13 +94,20 @@ def deploy_action(
     return DeployedAction(action.id, action.name, has_changed=is_new_in_logins or not is_current)
 
 
-def remember(
-    session: Session, goal_id: int, goal: WebGoal, deployed: DeployedAction, *, by: str, now: datetime
-) -> None:
-    """Store that ``goal``, at its revision, is what runs as ``deployed``."""
+def remembered_deployment(session: Session, goal: Goal) -> Deployment | None:
+    """Return what Websync deployed to the goal's tenant, or None: what another tenant runs says nothing here."""
+    deployment = session.get(Deployment, goal.id)
+    if deployment is None or deployment.auth0_domain != goal.connection.auth0_domain:
+        return None
+    return deployment
+
+
+def remember(session: Session, row: Goal, goal: WebGoal, deployed: DeployedAction, *, by: str, now: datetime) -> None:
+    """Store that ``goal``, the plain data of ``row`` at its revision, is what its tenant runs as ``deployed``."""
     session.merge(
         Deployment(
-            goal_id=goal_id,
+            goal_id=row.id,
+            auth0_domain=row.connection.auth0_domain,
             action_id=deployed.action_id,
             action_name=deployed.name,
             revision=goal.revision,

@@ -14,6 +14,7 @@ class Deployment(Base):
     __tablename__ = "deployments"
 
     goal_id: Mapped[int] = mapped_column(ForeignKey("goals.id", ondelete="CASCADE"), primary_key=True)
+    auth0_domain: Mapped[str] = mapped_column(String(255))
     action_id: Mapped[str] = mapped_column(String(64))
     action_name: Mapped[str] = mapped_column(String(128))
     revision: Mapped[int]

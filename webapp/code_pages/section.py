@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from snippets.goals import WebGoal
 from snippets.rendering import Snippet, SnippetKind, render
-from webapp.code_pages.deployment import DEPLOY_SCOPES, DeploymentState, action_name, compare
+from webapp.code_pages.deployment import DEPLOY_SCOPES, DeploymentState, action_name, compare, remembered_deployment
 from webapp.code_pages.models import Deployment
 from webapp.connections.goals import find_goal, to_web_goal
 from webapp.connections.models import Connection, Goal
@@ -49,7 +49,7 @@ def code_section(goal_row: Goal) -> Markup:
     with reading() as session:
         goal_row = find_goal(session, goal_row.key)
         connection = goal_row.connection
-        deployment = session.get(Deployment, goal_row.id)
+        deployment = remembered_deployment(session, goal_row)
         goal = to_web_goal(goal_row, public_url=settings().public_url)
     section = Section(
         goal=goal,

@@ -17,7 +17,7 @@ from webapp.accounts.session import signed_in_admin
 from webapp.auth0.answers import Auth0AnswerError, Auth0RefusedError, Auth0UnavailableError, MissingScopeError
 from webapp.auth0.management import ManagementClient
 from webapp.auth0.tenant import InvalidDomainError, Tenant, parse_domain
-from webapp.code_pages.deployment import DeployedAction, deploy_action, remember
+from webapp.code_pages.deployment import DeployedAction, deploy_action, remember, remembered_deployment
 from webapp.code_pages.highlighting import highlighted
 from webapp.code_pages.models import Deployment
 from webapp.code_pages.section import code_section, has_credentials
@@ -47,7 +47,6 @@ class NotDeployableError(WebsyncError):
 class Deployable:
     """What deploying needs, read before any call is made."""
 
-    goal_id: int
     goal: WebGoal
     tenant: Tenant
     client_id: str
@@ -123,13 +122,13 @@ def _read_deployable(key: str) -> Deployable:
         row = find_goal(session, key)
         connection = row.connection
         goal = to_web_goal(row, public_url=settings().public_url)
-        remembered = session.get(Deployment, row.id)
+        remembered = remembered_deployment(session, row)
     if not goal.enable_rule:
         raise NotDeployableError("Switch on Enable Rule and save the goal first.")
     if not has_credentials(connection):
         raise NotDeployableError("Give the connection a domain, a client id and a client secret.")
     tenant, secret = _open(connection)
-    return Deployable(row.id, goal, tenant, connection.auth0_client_id, secret, remembered)
+    return Deployable(goal, tenant, connection.auth0_client_id, secret, remembered)
 
 
 def _open(connection: Connection) -> tuple[Tenant, str]:
@@ -153,8 +152,9 @@ def _failure(error: WebsyncError, key: str) -> Markup:
 def _keep(deployable: Deployable, deployed: DeployedAction, now: datetime) -> None:
     actor = signed_in_admin().email
     with transaction() as session:
-        find_goal(session, deployable.goal.key)
-        remember(session, deployable.goal_id, deployable.goal, deployed, by=actor, now=now)
+        row = find_goal(session, deployable.goal.key)
+        if row.connection.auth0_domain == deployable.tenant.domain:  # else it was just moved to another tenant
+            remember(session, row, deployable.goal, deployed, by=actor, now=now)
         record(
             session,
             actor=actor,

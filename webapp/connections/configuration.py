@@ -20,6 +20,7 @@ from webapp.connections.models import Connection, Goal
 from webapp.connections.saving import (
     Change,
     ConnectionDetails,
+    SecretNeededError,
     add_connection,
     add_web_goal,
     save_connection,
@@ -128,15 +129,16 @@ def _plain_goal(goal: Goal, *, public_url: str) -> dict[str, object]:
 
 @dataclass(frozen=True, slots=True)
 class _Sealing:
-    """Keeps a stored secret as it is while it is the wanted one: sealed anew it would look changed."""
+    """Seals the secret of the file. One that is stored already stays as it is: sealed anew it would look changed."""
 
     sealer: Sealer
     secret: str | None
 
-    def sealed(self, stored: str | None) -> str | None:
-        if self.secret is None or (stored is not None and self.sealer.unseal(stored) == self.secret):
+    def sealed(self, stored: str | None, *, is_same_tenant: bool) -> str | None:
+        if self.secret is None:
             return stored
-        return self.sealer.seal(self.secret)
+        is_stored = stored is not None and is_same_tenant and self.sealer.is_current(stored, self.secret)
+        return stored if is_stored else self.sealer.seal(self.secret)
 
 
 def _apply_connection(
@@ -146,11 +148,12 @@ def _apply_connection(
     if len(found) > 1:
         raise InvalidConfigurationError([Problem((*place, "name"), "Several stored connections have this name.")])
     stored = found[0].sealed_client_secret if found else None
+    is_same_tenant = bool(found) and found[0].auth0_domain == wanted.auth0_domain
     details = ConnectionDetails(
         name=wanted.name,
         auth0_domain=wanted.auth0_domain,
         auth0_client_id=wanted.auth0_client_id,
-        sealed_client_secret=sealing.sealed(stored),
+        sealed_client_secret=sealing.sealed(stored, is_same_tenant=is_same_tenant),
         is_favourite=wanted.is_favourite,
         labels=list(wanted.labels),
         description=wanted.description,
@@ -159,7 +162,10 @@ def _apply_connection(
     if not found:
         return add_connection(session, details, change), "created"
     (connection,) = found
-    changed = save_connection(session, connection, details, change, expected_version=connection.version)
+    try:
+        changed = save_connection(session, connection, details, change, expected_version=connection.version)
+    except SecretNeededError as error:
+        raise InvalidConfigurationError([Problem((*place, "auth0", "client_secret"), str(error))]) from error
     return connection, "updated" if changed else "unchanged"
 
 

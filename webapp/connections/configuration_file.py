@@ -12,6 +12,13 @@ import yaml
 from snippets.goals import InvalidGoalError, Place, Problem, WebGoal
 from snippets.reading import FIELDS, read_web_goal
 from webapp.auth0.tenant import InvalidDomainError, parse_domain
+from webapp.connections.models import (
+    MAX_CLIENT_ID_LENGTH,
+    MAX_DESCRIPTION_LENGTH,
+    MAX_LABEL_LENGTH,
+    MAX_LABELS,
+    MAX_NAME_LENGTH,
+)
 
 MAX_FILE_BYTES = 1_000_000
 KEY_TO_COME = "key-to-come"
@@ -99,7 +106,7 @@ class _Row:
     def complain(self, name: str, message: str) -> None:
         self.problems.append(Problem((*self.place, name), message))
 
-    def text(self, name: str, *, required: bool = False) -> str:
+    def text(self, name: str, *, required: bool = False, longest: int = 1000) -> str:
         value = self.plain.get(name)
         if value is not None and not isinstance(value, str):
             self.complain(name, "Must be text (put it in quotes).")
@@ -107,6 +114,8 @@ class _Row:
             self.complain(name, "Must not hold a NUL character.")
         elif required and not (value or "").strip():
             self.complain(name, "Is missing.")
+        elif len(value or "") > longest:
+            self.complain(name, f"At most {longest} characters.")
         return value.strip() if isinstance(value, str) else ""
 
     def flag(self, name: str, *, default: bool) -> bool:
@@ -129,28 +138,37 @@ def _read_connection(row: _Row, *, public_url: str, allow_loopback: bool) -> Con
     domain = auth0.text("domain", required=True)
     if domain:
         try:
-            parse_domain(domain, allow_loopback=allow_loopback)
+            domain = parse_domain(domain, allow_loopback=allow_loopback).domain
         except InvalidDomainError as error:
             auth0.complain("domain", str(error))
-    labels = row.rows("labels")
-    if not all(isinstance(label, str) for label in labels):
-        row.complain("labels", "Must be a list of texts.")
-        labels = []
+    labels = _read_labels(row)
     goals = [
         _read_goal(plain, (*row.place, "goals", index), row.problems, public_url)
         for index, plain in enumerate(row.rows("goals"))
     ]
     return ConnectionConfiguration(
-        name=row.text("name", required=True),
+        name=row.text("name", required=True, longest=MAX_NAME_LENGTH),
         is_favourite=row.flag("favourite", default=False),
-        labels=tuple(labels),
-        description=row.text("description"),
+        labels=labels,
+        description=row.text("description", longest=MAX_DESCRIPTION_LENGTH),
         is_on=row.flag("enabled", default=True),
         auth0_domain=domain,
-        auth0_client_id=auth0.text("client_id"),
+        auth0_client_id=auth0.text("client_id", longest=MAX_CLIENT_ID_LENGTH),
         secret_variable=_secret_variable(auth0),
         goals=tuple(goal for goal in goals if goal is not None),
     )
+
+
+def _read_labels(row: _Row) -> tuple[str, ...]:
+    labels = row.rows("labels")
+    if not all(isinstance(label, str) for label in labels):
+        row.complain("labels", "Must be a list of texts.")
+        return ()
+    labels = list(dict.fromkeys(label.strip() for label in labels if label.strip()))
+    if any("," in label or len(label) > MAX_LABEL_LENGTH for label in labels) or len(labels) > MAX_LABELS:
+        message = f"At most {MAX_LABELS} labels of {MAX_LABEL_LENGTH} characters each, without commas."
+        row.complain("labels", message)
+    return tuple(labels)
 
 
 def _secret_variable(auth0: _Row) -> str | None:

@@ -21,12 +21,16 @@ from wtforms.validators import DataRequired, Length, ValidationError
 from snippets.goals import Direction, MergeStrategy, TokenKind, WebGoal
 from webapp.auth0.tenant import InvalidDomainError, parse_domain
 from webapp.connections.goals import DEFAULT_LINKS, DEFAULT_MAPPINGS
-from webapp.connections.models import Connection
+from webapp.connections.models import (
+    MAX_CLIENT_ID_LENGTH,
+    MAX_DESCRIPTION_LENGTH,
+    MAX_LABEL_LENGTH,
+    MAX_LABELS,
+    MAX_NAME_LENGTH,
+    Connection,
+)
 from webapp.connections.saving import ConnectionDetails
 from webapp.settings import settings
-
-MAX_LABELS = 20
-MAX_LABEL_LENGTH = 50
 
 DIRECTIONS = (
     SelectChoice(Direction.TO_PROFILE, "Auth0 → BlueConic"),
@@ -67,14 +71,16 @@ class ConnectionForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
 
     version = HiddenField()
     name = StringField(
-        "Name", filters=[_stripped], validators=[DataRequired("Give the connection a name."), Length(max=200)]
+        "Name",
+        filters=[_stripped],
+        validators=[DataRequired("Give the connection a name."), Length(max=MAX_NAME_LENGTH)],
     )
     is_on = BooleanField("Switched on", default=True)
     is_favourite = BooleanField("Favourite")
     labels = StringField("Labels", validators=[_check_labels])
-    description = TextAreaField("Description", validators=[Length(max=5000)])
+    description = TextAreaField("Description", validators=[Length(max=MAX_DESCRIPTION_LENGTH)])
     auth0_domain = StringField("Auth0 domain", validators=[_check_domain])
-    auth0_client_id = StringField("Client ID", filters=[_stripped], validators=[Length(max=255)])
+    auth0_client_id = StringField("Client ID", filters=[_stripped], validators=[Length(max=MAX_CLIENT_ID_LENGTH)])
     client_secret = PasswordField("Client secret", validators=[Length(max=1000)])
     remove_secret = BooleanField("Remove the stored secret")
 
@@ -86,7 +92,7 @@ class ConnectionForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
             is_favourite=self.is_favourite.data,
             labels=split_labels(self.labels.data or ""),
             description=(self.description.data or "").strip(),
-            auth0_domain=tenant.base_url.removeprefix("https://"),
+            auth0_domain=tenant.domain,
             auth0_client_id=self.auth0_client_id.data or "",
             sealed_client_secret=sealed_client_secret,
             is_on=self.is_on.data,

@@ -7,6 +7,12 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.database import Base, JsonDocument, UtcDateTime
 
+MAX_NAME_LENGTH = 200
+MAX_CLIENT_ID_LENGTH = 255
+MAX_DESCRIPTION_LENGTH = 5000
+MAX_LABELS = 20
+MAX_LABEL_LENGTH = 50
+
 
 class Connection(Base):
     """One Auth0 tenant joined to one profile store. ``key`` is its public name in URLs."""

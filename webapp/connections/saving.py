@@ -48,6 +48,13 @@ class SavedGoal:
     new_properties: tuple[str, ...] = ()
 
 
+class SecretNeededError(ValueError):
+    """The connection names another tenant now, and its stored secret belongs to the one before."""
+
+    def __init__(self) -> None:
+        super().__init__("The domain has changed: type the client secret of that tenant, or remove the stored one.")
+
+
 def add_connection(session: Session, details: ConnectionDetails, change: Change) -> Connection:
     """Store a new connection."""
     connection = Connection(key=new_key(), version=1, created_at=change.now, updated_at=change.now)
@@ -65,10 +72,14 @@ def save_connection(
 
     Raises:
         StaleRevisionError: the connection is no longer at ``expected_version``.
+        SecretNeededError: the domain changes, and ``details`` would send the stored secret there.
     """
     session.refresh(connection, with_for_update=True)
     if connection.version != expected_version:
         raise StaleRevisionError("Somebody else saved this connection after you had opened the page.")
+    if details.auth0_domain != connection.auth0_domain and _keeps_secret(details, connection):
+        # Else whoever may edit a connection could read its secret, by naming a place of his own and deploying there.
+        raise SecretNeededError
     names = [each.name for each in fields(details) if getattr(details, each.name) != getattr(connection, each.name)]
     if not names:
         return []
@@ -140,6 +151,11 @@ def type_problems(web_goal: WebGoal, types: Mapping[str, PropertyType]) -> Itera
         if is_sum and stored is not None and not stored.is_numeric:
             message = f"{mapping.profile_property} is stored as {stored}, and only numbers can be summed."
             yield Problem(("mappings", index, "strategy"), message)
+
+
+def _keeps_secret(details: ConnectionDetails, connection: Connection) -> bool:
+    stored = connection.sealed_client_secret
+    return stored is not None and details.sealed_client_secret == stored
 
 
 def _record(session: Session, change: Change, action: str, thing: Connection | Goal, **detail: object) -> None:

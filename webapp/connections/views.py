@@ -27,6 +27,7 @@ from webapp.connections.listing import known_labels, list_connections, matching,
 from webapp.connections.saving import (
     Change,
     SavedGoal,
+    SecretNeededError,
     add_connection,
     add_web_goal,
     delete_connection,
@@ -102,6 +103,9 @@ def show(key: str) -> ResponseReturnValue:
             changed = save_connection(session, connection, details, _change(), expected_version=version)
     except StaleRevisionError as error:
         return _connection_page(form, key, stale=error)
+    except SecretNeededError as error:
+        form.client_secret.errors = [str(error)]
+        return _connection_page(form, key)
     flash("The connection is saved." if changed else "Nothing had changed.", "success" if changed else "info")
     return _see_other(url_for(".show", key=key))
 
