@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from snippets.fields import ACCESS_TOKEN_CLAIMS, ID_TOKEN_CLAIMS
+from snippets.fields import ACCESS_TOKEN_CLAIMS, ID_TOKEN_CLAIMS, VERIFIED_BY
 from snippets.goals import Direction, MergeStrategy, TokenKind, WebGoal
 
 
@@ -43,8 +43,15 @@ def claim_name(goal: WebGoal, field: str) -> str:
 
 
 def fields_to_read(goal: WebGoal) -> tuple[str, ...]:
-    """Return the Auth0 fields that the token service needs for this goal, each once, in the order of the rows."""
-    fields = [mapping.auth0_field for mapping in goal.mappings_to(Direction.TO_PROFILE)]
+    """Return the Auth0 fields that the token service needs for this goal, each once, in the order of the rows.
+
+    An address comes with Auth0's word on it: without that it is not stored where it would tell people apart.
+    """
+    fields = []
+    for mapping in goal.mappings_to(Direction.TO_PROFILE):
+        fields.append(mapping.auth0_field)
+        if mapping.auth0_field in VERIFIED_BY:
+            fields.append(VERIFIED_BY[mapping.auth0_field])
     for link in goal.links:
         fields.append(link.auth0_field)
         if link.verified_by is not None:

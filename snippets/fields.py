@@ -63,6 +63,15 @@ LOGIN_FIELDS = {
 }
 LOGIN_ROOTS = frozenset(name.split(".")[0] for name in LOGIN_FIELDS if "." in name)
 
+VERIFIED_BY = {"email": "email_verified", "phone_number": "phone_verified"}
+"""Fields that anybody can claim, and the field in which Auth0 says that it has verified them."""
+
+VOUCHED_FOR = frozenset(
+    {"user_id", "email_verified", "phone_verified", "created_at", "updated_at", "last_password_reset", "multifactor"}
+    | {name for name in LOGIN_FIELDS if not name.startswith("geoip.")}
+)
+"""Fields that Auth0 writes itself. With ``app_metadata`` these are all that is not, in the end, the visitor's word."""
+
 ABSENT_FROM_LOGINS = frozenset({"last_login", "last_ip", "blocked", "blocked_for", "multifactor_last_modified"})
 """Fields of a stored user that an Action's event does not have."""
 

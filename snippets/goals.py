@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-from snippets.fields import FieldPathError, overlaps, parse_field, source_of
+from snippets.fields import VERIFIED_BY, FieldPathError, overlaps, parse_field, source_of
 from snippets.parameters import MAX_VALUE_PARAMETERS
 
 PROFILE_ID = "profileId"
@@ -157,11 +157,7 @@ class IdentifierLink:
     @property
     def verified_by(self) -> str | None:
         """The Auth0 field that must be true before this link may be used, or None."""
-        return (
-            {"email": "email_verified", "phone_number": "phone_verified"}.get(self.auth0_field)
-            if (self.require_verified)
-            else None
-        )
+        return VERIFIED_BY.get(self.auth0_field) if self.require_verified else None
 
 
 @dataclass(frozen=True, slots=True)

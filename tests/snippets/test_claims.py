@@ -49,7 +49,7 @@ def test_the_token_service_reads_each_field_once_and_what_verifies_it() -> None:
         ),
     )
     # then a row to Auth0 is not read, and a verified address needs its proof
-    assert fields_to_read(goal) == ("email", "user_metadata.bc", "email_verified", "phone_number")
+    assert fields_to_read(goal) == ("email", "email_verified", "user_metadata.bc", "phone_number")
     # and only what an ID token lacks is added
     assert [claim.name for claim in added_claims(goal)] == [NS + "user_metadata.bc", NS + "phone_number"]
 
@@ -60,4 +60,5 @@ def test_an_access_token_needs_every_field_but_the_users_id() -> None:
         audiences=("https://api.shop.example",),
         mappings=(Mapping("email", "email"), Mapping("user_id", "id")),
     )
-    assert [claim.name for claim in added_claims(goal)] == [NS + "email"]
+    # then it has them, and with the address Auth0's word on it
+    assert [claim.name for claim in added_claims(goal)] == [NS + "email", NS + "email_verified"]

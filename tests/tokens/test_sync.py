@@ -7,12 +7,16 @@ from functools import partial
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from snippets.goals import PROFILE_ID, IdentifierLink, Mapping, MergeStrategy
 from tests.tokens.conftest import NAMESPACE, Shop
-from webapp.profiles.embedded import get_profile
+from webapp.profiles.embedded import get_profile, set_indexed
+from webapp.profiles.models import ProfileIdentity, PropertyDefinition
+from webapp.tokens.claim_values import NOT_VERIFIED
 
 PLAN, ROLES, POINTS = (f"{NAMESPACE}user_metadata.{name}" for name in ("plan", "roles", "points"))
+USER_LINK, EMAIL_LINK = IdentifierLink("user_id", "auth0_user_id"), IdentifierLink("email", "email")
 VERIFIED = {"email": "Ann@Example.org", "email_verified": True}
 
 
@@ -107,6 +111,57 @@ def test_an_unverified_address_is_not_stored_where_it_would_be_found(shop: Shop)
     assert ann["state"] == "CREATED"
     assert ann["profileId"] != mallory["profileId"]
     assert "email" not in shop.properties(mallory["profileId"])
+
+
+@pytest.mark.parametrize(
+    ("links", "mapping", "claim"),
+    [
+        ((USER_LINK,), Mapping("email", "email"), "email"),
+        ((USER_LINK, EMAIL_LINK), Mapping("user_metadata.contact", "email"), f"{NAMESPACE}user_metadata.contact"),
+        ((USER_LINK, EMAIL_LINK), Mapping("nickname", "email"), "nickname"),
+    ],
+)
+def test_no_mapping_brings_the_visitors_word_to_where_others_are_found(
+    make_shop: Callable[..., Shop], links: tuple[IdentifierLink, ...], mapping: Mapping, claim: str
+) -> None:
+    # given a goal that maps something unproven to the address by which people are found (here or by another goal)
+    shop = make_shop(links=links, mappings=(mapping,))
+    with shop.database.transaction() as session:
+        set_indexed(session, session.get_one(PropertyDefinition, "email"), is_indexed=True)
+    # when somebody claims Ann's address
+    answer = shop.log_in({claim: "ann@example.org", "sub": "auth0|mallory"})
+    # then it is not stored there, and the answer says why
+    assert answer["problems"] == {"email": [NOT_VERIFIED]}
+    assert "email" not in shop.properties(answer["profileId"])
+
+
+@pytest.mark.parametrize("field", ["email", "user_metadata.customer"])
+def test_a_link_that_does_without_verification_stores_what_it_compares(
+    make_shop: Callable[..., Shop], field: str
+) -> None:
+    # given a goal whose admin chose to link by the visitor's word
+    link = IdentifierLink(field, "customer", require_verified=False)
+    shop = make_shop(links=(USER_LINK, link), mappings=(Mapping(field, "customer"),))
+    # when a visitor logs in
+    claim = field if field == "email" else f"{NAMESPACE}{field}"
+    answer = shop.log_in({claim: "ann@example.org"})
+    # then it is stored, so that the link finds it
+    assert shop.properties(answer["profileId"])["customer"] == ["ann@example.org"]
+
+
+def test_an_unproven_link_to_a_user_of_another_tenant_is_a_conflict(make_shop: Callable[..., Shop]) -> None:
+    # given a profile that a user of another tenant is linked to
+    link = IdentifierLink("user_metadata.customer", "customer", require_verified=False)
+    shop = make_shop(links=(link,), mappings=(Mapping("user_metadata.customer", "customer"),))
+    claim = f"{NAMESPACE}user_metadata.customer"
+    profile_id = shop.log_in({claim: "C-1"})["profileId"]
+    with shop.database.transaction() as session:
+        session.scalars(select(ProfileIdentity)).one().issuer = "https://other.eu.auth0.com/"
+    # when a visitor says to be that customer
+    response = shop.post(shop.issuer.token({claim: "C-1"}, sub="auth0|mallory"))
+    # then nothing is written there
+    assert response.status_code == 409
+    assert shop.properties(profile_id) == {"customer": ["C-1"]}
 
 
 @pytest.mark.parametrize("verified", [False, None, "true", 1])

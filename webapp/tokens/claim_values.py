@@ -1,14 +1,18 @@
 """What a goal's rows find in a token: values in the form in which profiles store them."""
 
+from collections.abc import Collection
 from collections.abc import Mapping as Members
 from dataclasses import dataclass
 from typing import Any
 
 from snippets.claims import claim_name
-from snippets.goals import PROFILE_ID, Direction, IdentifierLink, WebGoal
+from snippets.fields import VERIFIED_BY, VOUCHED_FOR
+from snippets.goals import PROFILE_ID, Direction, IdentifierLink, Mapping, WebGoal
 from webapp.profiles.definitions import MAX_IDENTIFIER_LENGTH, suggested_type
 from webapp.profiles.merging import Rule
 from webapp.profiles.values import PropertyType, profile_values
+
+NOT_VERIFIED = "Auth0 has not verified it, and this property tells people apart"
 
 Types = Members[str, PropertyType]
 Claims = Members[str, Any]
@@ -49,15 +53,20 @@ def link_values(goal: WebGoal, claims: Claims, types: Types) -> tuple[LinkValue,
     return tuple(found)
 
 
-def mapping_rules(goal: WebGoal, claims: Claims, types: Types) -> tuple[list[Rule], dict[str, list[str]]]:
+def mapping_rules(
+    goal: WebGoal, claims: Claims, types: Types, identifiers: Collection[str]
+) -> tuple[list[Rule], dict[str, list[str]]]:
     """Return the rules that the mappings to the profile make of a token, and the problems of values that do not fit.
 
     A claim that is missing says nothing (a scope that was not asked for, an Action that did not run), so it makes no
     rule. A claim that is null or empty says that the field is empty: only that clears.
+
+    ``identifiers`` are the properties by which profiles are found. What only the visitor says is not stored there:
+    whoever wrote somebody else's address into his own profile would be found by that person's next login. Only a link
+    of this goal that does without verification lets it in; such a link never leads to somebody else's profile.
     """
     rules: list[Rule] = []
     problems: dict[str, list[str]] = {}
-    unverified = _unverified_identifiers(goal, claims)
     for mapping in goal.mappings_to(Direction.TO_PROFILE):
         name = claim_name(goal, mapping.auth0_field)
         if name not in claims:
@@ -65,8 +74,8 @@ def mapping_rules(goal: WebGoal, claims: Claims, types: Types) -> tuple[list[Rul
         property_id = mapping.profile_property
         property_type = types.get(property_id) or suggested_type(mapping.auth0_field, mapping.strategy)
         values, reasons = _values(mapping.auth0_field, claims[name], property_type)
-        if (mapping.auth0_field, property_id) in unverified and values:
-            reasons = ["Auth0 has not verified it, and this property tells people apart"]
+        if values and property_id in identifiers and not _may_identify(goal, mapping, claims):
+            reasons = [NOT_VERIFIED]
         if reasons:
             problems.setdefault(property_id, []).extend(reasons)
         else:
@@ -74,16 +83,14 @@ def mapping_rules(goal: WebGoal, claims: Claims, types: Types) -> tuple[list[Rul
     return rules, problems
 
 
-def _unverified_identifiers(goal: WebGoal, claims: Claims) -> set[tuple[str, str]]:
-    """Return the (field, property) pairs of links that this token may not use.
-
-    Whoever wrote somebody else's address into his own profile would be found by that person's next login.
-    """
-    return {
-        (link.auth0_field, link.profile_property)
-        for link in goal.links
-        if link.verified_by is not None and claims.get(claim_name(goal, link.verified_by)) is not True
-    }
+def _may_identify(goal: WebGoal, mapping: Mapping, claims: Claims) -> bool:
+    field = mapping.auth0_field
+    for link in goal.links:
+        if (link.auth0_field, link.profile_property) == (field, mapping.profile_property) and not _is_proven(link):
+            return True
+    if field in VERIFIED_BY:
+        return claims.get(claim_name(goal, VERIFIED_BY[field])) is True
+    return field in VOUCHED_FOR or field.startswith("app_metadata.")
 
 
 def _values(auth0_field: str, claim: object, property_type: PropertyType) -> tuple[list[str], list[str]]:

@@ -37,7 +37,6 @@ class _Owners:
 
     is_ours: bool
     has_others: bool
-    has_others_of_issuer: bool
 
     @property
     def is_open(self) -> bool:
@@ -62,7 +61,7 @@ def link_profile(
     """Find the visitor's profile. The caller has locked `identifiers_to_lock`.
 
     Raises:
-        IdentityConflictError: an unproven link points at the profile of another user of the same tenant.
+        IdentityConflictError: an unproven link points at the profile of another user, of this tenant or another.
     """
     profile, is_proven = _profile_by_links(session, claims, links)
     profile = profile or _profile_of_identity(session, claims)
@@ -130,7 +129,7 @@ def _open_profile(session: Session, claims: VerifiedClaims, profile_id: str) -> 
 
 def _refuse_somebody_elses(session: Session, claims: VerifiedClaims, profile_id: str) -> None:
     owners = _owners(session, claims, profile_id)
-    if owners.has_others_of_issuer and not owners.is_ours:
+    if not owners.is_open:
         raise IdentityConflictError("The profile that the token points at belongs to another user.")
 
 
@@ -147,5 +146,4 @@ def _owners(session: Session, claims: VerifiedClaims, profile_id: str) -> _Owner
     return _Owners(
         is_ours=len(others) < len(owners),
         has_others=bool(others),
-        has_others_of_issuer=any(issuer == claims.issuer for issuer, _subject in others),
     )

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from snippets.goals import Direction, MergeStrategy, WebGoal
 from webapp.connections.goals import LiveGoal
+from webapp.profiles.definitions import indexed_among
 from webapp.profiles.embedded import apply_rules, create_profile, lock_identifiers, property_types
 from webapp.profiles.merging import Rule
 from webapp.profiles.store import ProfileState
@@ -84,7 +85,8 @@ def sync_visitor(
 def _apply(
     session: Session, goal: WebGoal, claims: VerifiedClaims, *, profile_hint: str | None, now: datetime
 ) -> Outcome:
-    types = property_types(session, _property_ids(goal))
+    property_ids = _property_ids(goal)
+    types, identifiers = property_types(session, property_ids), indexed_among(session, property_ids)
     links = link_values(goal, claims.claims, types)
     lock_identifiers(session, identifiers_to_lock(claims, links, profile_hint))
     linked = link_profile(session, claims, links, profile_hint=profile_hint)
@@ -93,7 +95,7 @@ def _apply(
         return Outcome(ProfileState.NOTFOUND, None, switch_profile=linked.switch_profile)
     if profile is None:
         profile = create_profile(session, new_profile_id(session, links, profile_hint=profile_hint), now=now)
-    rules, problems = mapping_rules(goal, claims.claims, types)
+    rules, problems = mapping_rules(goal, claims.claims, types, identifiers)
     if is_new:
         rules += _identifier_rules(links)
     result = apply_rules(session, profile, rules, source=f"Web goal {goal.name}", now=now)

@@ -106,13 +106,13 @@ exports.onExecutePostLogin = async (event, api) => {
       if (value !== null) api.accessToken.setCustomClaim(name, value);
     };
     addClaim("https://shop.example/claims/email", valueAt(login, ["user", "email"]));
+    addClaim("https://shop.example/claims/email_verified", valueAt(login, ["user", "email_verified"]));
     addClaim("https://shop.example/claims/user_metadata.plan", valueAt(login, ["user", "user_metadata", "plan"]));
     // null tells an empty field, which clears its property, from a login without this Action.
     api.accessToken.setCustomClaim("https://shop.example/claims/nickname", valueAt(login, ["user", "nickname"]));
     addClaim("https://shop.example/claims/authorization.roles", valueAt(login, ["authorization", "roles"]));
     addClaim("https://shop.example/claims/logins_count", valueAt(login, ["stats", "logins_count"]));
     addClaim("https://shop.example/claims/user_metadata.bc_profile_id", valueAt(login, ["user", "user_metadata", "bc_profile_id"]));
-    addClaim("https://shop.example/claims/email_verified", valueAt(login, ["user", "email_verified"]));
   } catch (error) {
     // A login never fails because of Websync, and nothing about a person is logged.
     console.log("websync", error?.name);

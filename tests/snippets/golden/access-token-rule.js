@@ -109,13 +109,13 @@ function (user, context, callback) {
       if (value !== null) token[name] = value;
     };
     addClaim("https://shop.example/claims/email", valueAt(login, ["user", "email"]));
+    addClaim("https://shop.example/claims/email_verified", valueAt(login, ["user", "email_verified"]));
     addClaim("https://shop.example/claims/user_metadata.plan", valueAt(login, ["user", "user_metadata", "plan"]));
     // null tells an empty field, which clears its property, from a login without this Rule.
     token["https://shop.example/claims/nickname"] = valueAt(login, ["user", "nickname"]);
     addClaim("https://shop.example/claims/authorization.roles", valueAt(login, ["context", "authorization", "roles"]));
     addClaim("https://shop.example/claims/logins_count", valueAt(login, ["context", "stats", "loginsCount"]));
     addClaim("https://shop.example/claims/user_metadata.bc_profile_id", valueAt(login, ["user", "user_metadata", "bc_profile_id"]));
-    addClaim("https://shop.example/claims/email_verified", valueAt(login, ["user", "email_verified"]));
   }
 
   // A login never fails because of Websync, and nothing about a person is logged.
