@@ -76,7 +76,7 @@ function makeBlueConic(options) {
     window.blueConicClient = client;
     window.dispatchEvent({ type: "onBlueConicLoaded" });
   });
-  after(options.readyAfter ?? options.loadedAfter ?? 0, () => {
+  after(options.readyAfter === undefined ? options.loadedAfter ?? 0 : options.readyAfter, () => {
     isReady = true;
     subscribers.forEach((subscriber) => subscriber());
   });
@@ -132,6 +132,7 @@ const sandbox = {
   window, auth0Client, fetch, CustomEvent, TextEncoder, btoa, setTimeout: setTimeout_, Date: PageDate, localStorage: storage,
   crypto: given.hasNoDigests ? {} : { subtle: { digest } }, console: { log: print, warn: print, error: print },
 };
+sandbox.document = { cookie: given.cookie ?? "" };
 const names = new Set(Object.keys(sandbox));
 const page = vm.createContext(sandbox);
 vm.runInContext(given.code, page);

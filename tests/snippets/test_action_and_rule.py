@@ -99,6 +99,8 @@ def test_a_name_that_every_object_inherits_is_not_a_field(log_in: Engine, name: 
         (ADD, {"field": "a"}, "a", "a"),
         (ADD, {"field": ["b", "a"]}, "c*a", ["b", "a", "c"]),
         (ADD, {"field": 5}, "a", [5, "a"]),
+        (ADD, {"field": list("x" * 99)}, "a", [*"x" * 99, "a"]),
+        (ADD, {"field": list("x" * 100)}, "a", list("x" * 100)),
     ],
 )
 def test_a_value_meets_what_is_stored_by_its_strategy(
@@ -275,6 +277,30 @@ def test_a_rule_that_cannot_write_metadata_lets_the_login_go_on(node: NodeProces
     assert user["user_metadata"] == {"plan": "gold"}
     assert context["idToken"][NS + "user_metadata.plan"] == "gold"
     assert seen["console"] == ["websync TooManyRequests"]
+
+
+RUN_ACTION = """
+const seen = { claims: {}, console: [] };
+const exports = {};
+const refuse = () => { throw Object.assign(new Error("ann@example.org"), { name: "Refused" }); };
+const setCustomClaim = (name, value) => { seen.claims[name] = value; };
+const api = { user: { setUserMetadata: refuse }, idToken: { setCustomClaim } };
+new Function("exports", "console", given.code)(exports, { log: (...parts) => seen.console.push(parts.join(" ")) });
+const user = { user_metadata: { plan: "gold" } };
+const request = { query: { "ext-bcp_newsletter": "yes" } };
+await exports.onExecutePostLogin({ user, request, client: { client_id: "shop-client" } }, api);
+return seen;
+"""
+
+
+def test_an_action_that_cannot_write_metadata_still_adds_its_claims(node: NodeProcess) -> None:
+    # given an Auth0 that refuses the write
+    code = render(make_full_goal(), SnippetKind.ACTION).code
+    # when the Action runs
+    seen = node.run(RUN_ACTION, {"code": code})
+    # then the claims are there, and only a name is logged
+    assert seen["claims"][NS + "user_metadata.plan"] == "gold"
+    assert seen["console"] == ["websync Refused"]
 
 
 def test_every_row_to_auth0_that_a_goal_allows_has_a_merge_function() -> None:

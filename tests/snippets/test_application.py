@@ -92,6 +92,18 @@ def test_without_blueconic_the_visitor_logs_in_all_the_same(
     assert sum(login["waits"]) <= 800
 
 
+@pytest.mark.parametrize("trouble", [{"readyAfter": None}, {"readyAfter": 5000}, {"failing": "subscribe"}])
+def test_a_profile_whose_cookie_is_there_is_good_though_blueconic_does_not_say_so(
+    node: NodeProcess, trouble: dict[str, Any]
+) -> None:
+    # given a BlueConic that does not tell late listeners, while the cookie has the profile's id
+    blue_conic = {"id": "temporary", **trouble}
+    login = log_in(node, PLAIN, blueConic=blue_conic, cookie="a=b; BCSessionID=temporary")
+    # then the login carries it
+    assert login["authorizationParams"] == {"ext-bc_profile_id": "temporary"}
+    assert sum(login["waits"]) <= 800
+
+
 def test_a_blueconic_that_loads_in_time_is_waited_for(node: NodeProcess) -> None:
     login = log_in(node, PLAIN, blueConic={"loadedAfter": 300, "readyAfter": 500, "id": "p-2"})
     assert login["authorizationParams"] == {"ext-bc_profile_id": "p-2"}

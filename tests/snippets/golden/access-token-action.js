@@ -47,10 +47,11 @@ function setIfEmpty(stored, texts) {
   return isEmpty(stored) ? set(stored, texts) : stored;
 }
 
+// At most 100 values: Auth0 keeps 10 KB for a user, and a longer list would crowd out the rest.
 function add(stored, texts) {
   const list = isEmpty(stored) ? [] : [].concat(stored);
   const fresh = texts.filter((text, index) => !list.includes(text) && texts.indexOf(text) === index);
-  return fresh.length === 0 ? stored : list.concat(fresh);
+  return fresh.length === 0 || list.length + fresh.length > 100 ? stored : list.concat(fresh);
 }
 
 // Merge texts into one field of user_metadata. A login without the value is normal, so no text changes nothing.
@@ -86,22 +87,28 @@ exports.onExecutePostLogin = async (event, api) => {
     // Logins of other applications are not this goal's business.
     if (!["shop-client"].includes(event.client?.client_id)) return;
 
-    // What the login brought is the visitor's word: it goes to user_metadata only.
-    const stored = event.user.user_metadata ?? {};
-    const metadata = { ...stored };
-    store(metadata, ["bc_profile_id"], decodeProfileId(parameter(event, "ext-bc_profile_id")), set);
-    store(metadata, ["newsletter"], decodeValues(parameter(event, "ext-bcp_newsletter")), set);
-    store(metadata, ["interests", "categories"], decodeValues(parameter(event, "ext-bcp_favouritecategory_ucudav")), add);
-    store(metadata, ["interests", "first"], decodeValues(parameter(event, "ext-bcp_first_visit")), setIfEmpty);
-    for (const root of ["bc_profile_id", "newsletter", "interests"]) {
-      if (differs(metadata, stored, root)) api.user.setUserMetadata(root, metadata[root]);
+    let user = event.user;
+    try {
+      // What the login brought is the visitor's word: it goes to user_metadata only.
+      const stored = user.user_metadata ?? {};
+      const metadata = { ...stored };
+      store(metadata, ["bc_profile_id"], decodeProfileId(parameter(event, "ext-bc_profile_id")), set);
+      store(metadata, ["newsletter"], decodeValues(parameter(event, "ext-bcp_newsletter")), set);
+      store(metadata, ["interests", "categories"], decodeValues(parameter(event, "ext-bcp_favouritecategory_ucudav")), add);
+      store(metadata, ["interests", "first"], decodeValues(parameter(event, "ext-bcp_first_visit")), setIfEmpty);
+      for (const root of ["bc_profile_id", "newsletter", "interests"]) {
+        if (differs(metadata, stored, root)) api.user.setUserMetadata(root, metadata[root]);
+      }
+      user = { ...user, user_metadata: metadata };
+    } catch (error) {
+      console.log("websync", error?.name); // the claims below do not depend on it
     }
 
     // Access tokens for other APIs do not come to Websync.
     if (!["https://api.shop.example"].includes(event.resource_server?.identifier)) return;
 
     // The fields that the token would lack.
-    const login = { ...event, user: { ...event.user, user_metadata: metadata } };
+    const login = { ...event, user };
     const addClaim = (name, value) => {
       if (value !== null) api.accessToken.setCustomClaim(name, value);
     };

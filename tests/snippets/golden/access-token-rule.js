@@ -47,10 +47,11 @@ function (user, context, callback) {
     return isEmpty(stored) ? set(stored, texts) : stored;
   }
 
+  // At most 100 values: Auth0 keeps 10 KB for a user, and a longer list would crowd out the rest.
   function add(stored, texts) {
     const list = isEmpty(stored) ? [] : [].concat(stored);
     const fresh = texts.filter((text, index) => !list.includes(text) && texts.indexOf(text) === index);
-    return fresh.length === 0 ? stored : list.concat(fresh);
+    return fresh.length === 0 || list.length + fresh.length > 100 ? stored : list.concat(fresh);
   }
 
   // Merge texts into one field of user_metadata. A login without the value is normal, so no text changes nothing.

@@ -1,14 +1,20 @@
 // Websync goal "Shop visitors, everything", revision 7.
 // Generated code: edit the goal on "https://websync.example/goals/shop-goal", not this file.
-// It goes into the pages of your site that visitors see after logging in. There call, once the Auth0 client is ready,
-//   syncWithWebsync(auth0Client)
+// It goes into the page to which Auth0 sends visitors back after logging in. There call, once for each login,
+//   await auth0Client.handleRedirectCallback(); syncWithWebsync(auth0Client);
 // It is silent on failure; listen to "websync:synced" on window to see what came of it.
 async function syncWithWebsync(auth0Client) {
   const key = "websync:shop-goal";
   const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-  // BlueConic's client once its profile is ready (its id may change before); nothing if it takes too long.
+  // BlueConic's client once its profile is ready (its id may change before); nothing if it takes too long. Not every version
+  // says so to who asks late, but then the cookie has the final id.
   function whenBlueConic(timeout) {
+    const ifConfirmed = () => {
+      const client = window.blueConicClient;
+      const id = client?.profile?.getProfile()?.getId();
+      return id && document.cookie.includes("BCSessionID=" + id) ? client : undefined;
+    };
     const loaded = new Promise((resolve) => {
       if (window.blueConicClient?.event?.subscribe) resolve();
       else window.addEventListener("onBlueConicLoaded", resolve, { once: true });
@@ -17,7 +23,7 @@ async function syncWithWebsync(auth0Client) {
       const client = window.blueConicClient;
       client.event.subscribe(client.event.onReady || "onReady", window, () => resolve(client));
     }));
-    return Promise.race([ready.catch(() => undefined), timeout]);
+    return Promise.race([ready.catch(ifConfirmed), timeout.then(ifConfirmed)]).catch(() => undefined);
   }
 
   // The SDK renews an access token that has expired.
@@ -80,12 +86,13 @@ async function syncWithWebsync(auth0Client) {
     const response = await post(JSON.stringify({ token, profileId }));
     const answer = (await response?.json().catch(() => null)) ?? {};
     const status = response?.status ?? 0;
-    if (response?.ok || (status >= 400 && status < 500 && status !== 429)) remember(digest);
+    // Final: applied, or wrong in itself. What somebody can mend (a goal that is off) is tried again with the next call.
+    if (response?.ok || [400, 409, 413].includes(status)) remember(digest);
     const detail = response?.ok ? answer : { error: answer.type || answer.title || "failed", status };
     window.dispatchEvent(new CustomEvent("websync:synced", { detail }));
     try {
       // This browser's profile is somebody else's.
-      if (answer.switchProfile === true) client?.profile.createProfile(window, function () {});
+      if (response?.ok && answer.switchProfile === true) client?.profile.createProfile(window, function () {});
     } catch {}
     return detail;
   } catch {

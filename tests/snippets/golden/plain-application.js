@@ -5,8 +5,14 @@
 // by
 //   loginWithWebsync(auth0Client, options)
 async function loginWithWebsync(auth0Client, options = {}) {
-  // BlueConic's client once its profile is ready (its id may change before); nothing if it takes too long.
+  // BlueConic's client once its profile is ready (its id may change before); nothing if it takes too long. Not every version
+  // says so to who asks late, but then the cookie has the final id.
   function whenBlueConic(timeout) {
+    const ifConfirmed = () => {
+      const client = window.blueConicClient;
+      const id = client?.profile?.getProfile()?.getId();
+      return id && document.cookie.includes("BCSessionID=" + id) ? client : undefined;
+    };
     const loaded = new Promise((resolve) => {
       if (window.blueConicClient?.event?.subscribe) resolve();
       else window.addEventListener("onBlueConicLoaded", resolve, { once: true });
@@ -15,7 +21,7 @@ async function loginWithWebsync(auth0Client, options = {}) {
       const client = window.blueConicClient;
       client.event.subscribe(client.event.onReady || "onReady", window, () => resolve(client));
     }));
-    return Promise.race([ready.catch(() => undefined), timeout]);
+    return Promise.race([ready.catch(ifConfirmed), timeout.then(ifConfirmed)]).catch(() => undefined);
   }
 
   const parameters = {};
