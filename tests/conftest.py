@@ -185,10 +185,25 @@ def admin(app: Flask, make_admin: Callable[[], Admin]) -> Admin:
 @pytest.fixture
 def admin_client(app: Flask, admin: Admin) -> FlaskClient:
     """`admin` in a browser that has signed in."""
+    return browser_of(app, admin)
+
+
+@pytest.fixture
+def csrf_admin_client(csrf_app: Flask, make_admin: Callable[[], Admin]) -> FlaskClient:
+    """An admin who has signed in to `csrf_app`."""
+    admin = make_admin()
+    with csrf_app.extensions["database"].transaction() as session:
+        session.add(admin)
+    return browser_of(csrf_app, admin)
+
+
+def browser_of(app: Flask, admin: Admin) -> FlaskClient:
+    """Return a browser in which ``admin`` has signed in, by the session alone: hashing a password takes long."""
     client = app.test_client()
     with client.session_transaction() as session:
         session["admin_id"] = admin.id
         session["session_version"] = admin.session_version
+        session["signed_in_at"] = int(time.time())
         session.permanent = True
     return client
 

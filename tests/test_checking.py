@@ -84,12 +84,12 @@ def test_a_wrong_secret_is_told(
     tenant: RunningTenant,  # noqa: F811
 ) -> None:
     # given a wrong secret
-    store(tenant.base_url, M2M_CLIENT_ID, "wrong")
+    store(tenant.base_url, M2M_CLIENT_ID, "not-the-secret")
     # when everything is checked
     (mistake,) = wrong(findings(app))
     # then Auth0's refusal is told, and the secret is not
     assert mistake.startswith("Shop: Auth0")
-    assert "wrong" not in mistake
+    assert "not-the-secret" not in mistake
 
 
 def test_a_tenant_that_cannot_be_reached_and_missing_credentials_are_told(

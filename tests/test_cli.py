@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import select
 
 from tests.conftest import ADMIN_EMAIL, TEST_KEY
-from webapp.accounts.models import Admin
+from webapp.accounts.models import Admin, AuditEntry
 from webapp.cli import main
 from webapp.database import Database
 
@@ -48,6 +49,17 @@ def test_a_snippet_needs_no_settings_no_database_and_no_network(kind: str, tmp_p
     # then it is printed, and nothing was left behind
     assert done.stdout.decode().startswith('// Websync goal "Sync web data", revision 1.\n')
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_snippet_for_no_place_that_a_browser_reaches_is_refused() -> None:
+    # given a public URL that is more than one
+    words = ["snippet", "--config", str(EXAMPLE), "--goal", "web-shop-1", "--kind", "token"]
+    # when code is asked for
+    result = run(*words, "--public-url", "https://websync.example.com/path")
+    # then the option is named, with what it should be
+    assert result.exit_code == 2
+    assert "--public-url" in result.output
+    assert "must be scheme and host only, such as https://websync.example.com" in " ".join(result.output.split())
 
 
 def test_a_snippet_is_written_to_a_file_or_into_a_folder(tmp_path: Path) -> None:
@@ -151,9 +163,14 @@ def test_an_admin_without_password_gets_a_link(environment: dict[str, str], admi
     # given an admin
     # when a link is asked for
     result = run("sign-in-link", ADMIN_EMAIL, **environment)
-    # then it is printed
+    # then it is printed, and on record
     assert result.exit_code == 0
     assert result.output.startswith("https://websync.example.com/sign-in/link/")
+    database = Database(environment["WEBSYNC_DATABASE_URL"])
+    with database.reading() as session:
+        (entry,) = session.scalars(select(AuditEntry))
+    database.close()
+    assert (entry.actor, entry.action, entry.object_key) == ("cli", "made a link", str(admin_in_database.id))
 
 
 def test_a_link_for_nobody_is_refused(environment: dict[str, str]) -> None:

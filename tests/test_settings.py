@@ -36,7 +36,13 @@ def test_production_starts_with_a_key_and_an_https_url(monkeypatch: pytest.Monke
         ({"WEBSYNC_SECRET_KEYS": f"{KEY},{DEVELOPMENT_KEY}"}, "WEBSYNC_SECRET_KEYS: has the development key"),
         ({"WEBSYNC_SECRET_KEYS": "short"}, "WEBSYNC_SECRET_KEYS: key 1 is not a Fernet key"),
         ({"WEBSYNC_PUBLIC_URL": "http://websync.example.com"}, "WEBSYNC_PUBLIC_URL: must be an https:// URL"),
-        ({"WEBSYNC_PUBLIC_URL": "websync.example.com"}, "WEBSYNC_PUBLIC_URL: must be a URL"),
+        ({"WEBSYNC_PUBLIC_URL": "websync.example.com"}, "WEBSYNC_PUBLIC_URL: must be scheme and host only"),
+        ({"WEBSYNC_PUBLIC_URL": "https://a.example/path"}, "WEBSYNC_PUBLIC_URL: must be scheme and host only"),
+        ({"WEBSYNC_PUBLIC_URL": "https://a.example?q"}, "WEBSYNC_PUBLIC_URL: must be scheme and host only"),
+        ({"WEBSYNC_PUBLIC_URL": "https://you:secret@a.example"}, "WEBSYNC_PUBLIC_URL: must be scheme and host only"),
+        ({"WEBSYNC_PUBLIC_URL": "https://a b.example"}, "WEBSYNC_PUBLIC_URL: must be scheme and host only"),
+        ({"WEBSYNC_PUBLIC_URL": "https://a.example:many"}, "WEBSYNC_PUBLIC_URL: must be a URL"),
+        ({"WEBSYNC_PUBLIC_URL": "https://a.example:99999"}, "WEBSYNC_PUBLIC_URL: must be a URL"),
         ({"WEBSYNC_DATABASE_URL": "mysql://db"}, "WEBSYNC_DATABASE_URL: must start with sqlite:/// or postgresql://"),
         ({"WEBSYNC_DATABASE_URL": "sqlite://"}, "WEBSYNC_DATABASE_URL: must name a file"),
         ({"WEBSYNC_DATABASE_URL": "nonsense"}, "WEBSYNC_DATABASE_URL: is not a database URL"),
@@ -56,14 +62,44 @@ def test_a_wrong_setting_is_one_clear_line(monkeypatch: pytest.MonkeyPatch, chan
 
 
 def test_every_mistake_has_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    # given production without a key, on http, and with a port that is no number
-    environment = {"WEBSYNC_PUBLIC_URL": "ftp://x", "WEBSYNC_PORT": "many", "WEBSYNC_THREADS": "0"}
+    # given production without a key, on http, with a port that is no number, and no threads
+    environment = {"WEBSYNC_PUBLIC_URL": "http://x.example", "WEBSYNC_PORT": "many", "WEBSYNC_THREADS": "0"}
     # when the settings are read
     with pytest.raises(SettingsError) as caught:
         load(monkeypatch, environment)
-    # then each has a line
-    names = {line.split(":")[0] for line in caught.value.lines}
-    assert names == {"WEBSYNC_PUBLIC_URL", "WEBSYNC_PORT", "WEBSYNC_THREADS"}
+    # then each has a line, so that one round of mending is enough
+    names = sorted(line.split(":")[0] for line in caught.value.lines)
+    assert names == ["WEBSYNC_PORT", "WEBSYNC_PUBLIC_URL", "WEBSYNC_SECRET_KEYS", "WEBSYNC_THREADS"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"WEBSYNC_HOST": "0.0.0.0"},
+        {"WEBSYNC_PUBLIC_URL": "https://websync.example.com"},
+        {"WEBSYNC_HOST": "192.0.2.1", "WEBSYNC_SECRET_KEYS": DEVELOPMENT_KEY},
+    ],
+)
+@pytest.mark.parametrize("mode", ["development", "demo"])
+def test_the_key_that_everybody_knows_is_only_for_this_computer(
+    monkeypatch: pytest.MonkeyPatch, mode: str, changes: dict[str, str]
+) -> None:
+    # given no key of one's own, outside production
+    good = {"WEBSYNC_MODE": mode}
+    assert load(monkeypatch, good).keys == (DEVELOPMENT_KEY,)
+    # when others could reach the service, and make a cookie with the known key
+    with pytest.raises(SettingsError) as caught:
+        load(monkeypatch, good | changes)
+    # then it does not start; with a key it does
+    assert [line.split(":")[0] for line in caught.value.lines] == ["WEBSYNC_SECRET_KEYS"]
+    assert load(monkeypatch, good | changes | {"WEBSYNC_SECRET_KEYS": KEY}).keys == (KEY,)
+
+
+def test_a_slash_at_the_end_of_the_public_url_is_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (
+        load(monkeypatch, GOOD | {"WEBSYNC_PUBLIC_URL": "https://a.example:8443/"}).public_url
+        == "https://a.example:8443"
+    )
 
 
 def test_a_wrong_key_is_not_repeated_in_the_message(monkeypatch: pytest.MonkeyPatch) -> None:

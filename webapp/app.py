@@ -77,6 +77,7 @@ def _configure_browsers(app: Flask, settings: Settings) -> None:
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         PERMANENT_SESSION_LIFETIME=timedelta(hours=settings.session_hours),
+        SESSION_REFRESH_EACH_REQUEST=False,  # else files and scripts for everybody would carry an admin's cookie
         WTF_CSRF_TIME_LIMIT=None,  # as long as the session: a form that was open for hours can still be saved
         BOOTSTRAP_SERVE_LOCAL=True,
         # Pages hold the CSRF token, so only files that are the same for everybody are compressed (BREACH).

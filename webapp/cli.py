@@ -12,6 +12,7 @@ from flask import Flask
 from snippets.goals import WebGoal
 from snippets.rendering import Sdk, SnippetKind, render
 from webapp import checking, serving
+from webapp.accounts.audit import record
 from webapp.accounts.links import link_url, make_link
 from webapp.accounts.signing_in import find_admin
 from webapp.app import create_app
@@ -28,7 +29,7 @@ from webapp.database import database, reading, transaction
 from webapp.demo import launch
 from webapp.demo.first_goal import Ports
 from webapp.sealing import sealer
-from webapp.settings import Mode, Settings, SettingsError, load_settings
+from webapp.settings import Mode, Settings, SettingsError, load_settings, read_origin
 from webapp.settings import settings as current_settings
 
 EXAMPLE_PUBLIC_URL = "https://websync.example.com"
@@ -78,13 +79,14 @@ def demo(folder: Path, port: int, tenant_port: int, shop_port: int) -> None:
 @click.option(
     "--public-url",
     envvar="WEBSYNC_PUBLIC_URL",
+    callback=lambda _context, _parameter, value: _origin(value),
     default=EXAMPLE_PUBLIC_URL,
     show_default=True,
     help="Where browsers reach Websync.",
 )
 def snippet(file: Path, name: str, kind: str, sdk: str, output: Path | None, public_url: str) -> None:
     """Render one kind of code of a web goal. Needs no database and no network."""
-    goal = _goal_of(_read_file(file, public_url=public_url.rstrip("/"), allow_loopback=True), name)
+    goal = _goal_of(_read_file(file, public_url=public_url, allow_loopback=True), name)
     code = render(goal, SnippetKind(kind), sdk=Sdk(sdk))
     if output is None:
         click.echo(code.code, nl=False)
@@ -156,8 +158,16 @@ def sign_in_link(email: str) -> None:
             admin = find_admin(session, email)
             if admin is None:
                 raise click.ClickException(f"There is no admin with the address {email}.")
+            record(session, actor="cli", action="made a link", object_type="admin", object_key=str(admin.id), now=now)
             token = make_link(session, admin.id, now)
         click.echo(link_url(current_settings().public_url, token))
+
+
+def _origin(text: str) -> str:
+    try:
+        return read_origin(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} {error}") from error
 
 
 def _settings_or_exit() -> Settings:

@@ -4,7 +4,7 @@ import difflib
 import os
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
@@ -108,25 +108,29 @@ class Settings(BaseSettings):
     @field_validator("public_url")
     @classmethod
     def _check_public_url(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-            raise ValueError("must be a URL such as https://websync.example.com")
-        return url.rstrip("/")
+        return read_origin(url)
 
     @model_validator(mode="after")
     def _check_mode(self) -> Self:
-        if self.mode is not Mode.PRODUCTION:
-            return self
-        wrong = []
-        if not self.secret_keys:
-            wrong.append(f"{PREFIX}SECRET_KEYS: is missing, and production needs it. {KEY_ADVICE}")
-        if any(key.get_secret_value() == DEVELOPMENT_KEY for key in self.secret_keys):
-            wrong.append(f"{PREFIX}SECRET_KEYS: has the development key, which everybody knows. {KEY_ADVICE}")
-        if not self.public_url.startswith("https://"):
-            wrong.append(f"{PREFIX}PUBLIC_URL: must be an https:// URL in production (it is {self.public_url!r}).")
-        if wrong:
+        if wrong := list(self._mode_mistakes()):
             raise ValueError("\n".join(wrong))
         return self
+
+    def _mode_mistakes(self) -> Iterator[str]:
+        is_known = DEVELOPMENT_KEY in self.keys
+        if self.mode is not Mode.PRODUCTION:
+            if is_known and not (is_loopback(self.host) and is_loopback(urlsplit(self.public_url).hostname)):
+                yield (
+                    f"{PREFIX}SECRET_KEYS: is missing or has the development key, which everybody knows. Without a key "
+                    f"of your own, host and public URL must be this computer's. {KEY_ADVICE}"
+                )
+            return
+        if not self.secret_keys:
+            yield f"{PREFIX}SECRET_KEYS: is missing, and production needs it. {KEY_ADVICE}"
+        elif is_known:
+            yield f"{PREFIX}SECRET_KEYS: has the development key, which everybody knows. {KEY_ADVICE}"
+        if not self.is_https:
+            yield f"{PREFIX}PUBLIC_URL: must be an https:// URL in production (it is {self.public_url!r})."
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -144,24 +148,60 @@ class Settings(BaseSettings):
         return self.public_url.startswith("https://")
 
 
-def load_settings(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+def load_settings() -> Settings:
     """Read the settings from the environment.
 
     Raises:
         SettingsError: with one line for each setting that is wrong, missing or misspelt.
     """
-    lines = list(_misspelt(os.environ if environment is None else environment))
+    lines = list(_misspelt(os.environ))
     try:
-        settings = Settings(**overrides)
+        settings = Settings()
     except ValidationError as error:
-        for problem in error.errors():
-            message = problem["msg"].removeprefix("Value error, ")
-            name = f"{PREFIX}{'_'.join(map(str, problem['loc'])).upper()}: " if problem["loc"] else ""
-            lines.append(f"{name}{message}")
+        lines += _lines_of(error)
+        wrong = {str(problem["loc"][0]) for problem in error.errors() if problem["loc"]}
+        if wrong and "mode" not in wrong:
+            lines += _lines_of_the_rest(wrong)
         raise SettingsError(lines) from None
     if lines:
         raise SettingsError(lines)
     return settings
+
+
+def _lines_of(error: ValidationError) -> Iterator[str]:
+    for problem in error.errors():
+        name = f"{PREFIX}{'_'.join(map(str, problem['loc'])).upper()}: " if problem["loc"] else ""
+        yield from (name + line for line in problem["msg"].removeprefix("Value error, ").splitlines())
+
+
+def _lines_of_the_rest(wrong: set[str]) -> Iterator[str]:
+    """Yield what else there is to mend, so that one round is enough: as if those that are ``wrong`` were good."""
+    good = {name: Settings.model_fields[name].default for name in wrong}
+    if "secret_keys" in wrong:
+        good["secret_keys"] = (Fernet.generate_key().decode(),)
+    if "public_url" in wrong:
+        good["public_url"] = "https://websync.example.com"
+    try:
+        Settings(**good)
+    except ValidationError as error:
+        yield from _lines_of(error)
+
+
+def read_origin(url: str) -> str:
+    """Return ``url`` without a slash at its end. Raises ValueError if it is more than scheme, host and port."""
+    try:
+        parts = urlsplit(url.rstrip("/"))
+        port = parts.port  # reading it is what checks it
+    except ValueError as error:
+        raise ValueError("must be a URL such as https://websync.example.com") from error
+    is_origin = (
+        parts.scheme in {"http", "https"}
+        and bool(parts.hostname)
+        and parts.geturl() == f"{parts.scheme}://{parts.netloc}"
+    )
+    if not is_origin or port == 0 or "@" in parts.netloc or not url.isascii() or not url.isprintable() or " " in url:
+        raise ValueError("must be scheme and host only, such as https://websync.example.com")
+    return parts.geturl()
 
 
 def is_loopback(host: str | None) -> bool:

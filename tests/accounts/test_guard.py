@@ -6,6 +6,7 @@ from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 
 from tests.accounts.conftest import AuditTrail
+from tests.conftest import ADMIN_EMAIL
 from webapp.accounts.models import Admin
 from webapp.accounts.session import OPEN_ENDPOINTS, is_local_path
 from webapp.database import Database
@@ -94,9 +95,36 @@ def test_a_forged_session_is_no_session(client: FlaskClient, known_admin: Admin)
 def test_signing_out_ends_the_session(admin_client: FlaskClient, audit_trail: AuditTrail) -> None:
     # when the admin signs out
     response = admin_client.post("/sign-out", follow_redirects=True)
-    # then the sign-in page says so, and pages are closed
-    assert "You have signed out." in response.text
+    # then the sign-in page says so, pages are closed, and it is on record
+    assert "You have signed out, in all your browsers." in response.text
     assert admin_client.get("/profiles").status_code == 303
+    assert audit_trail() == [(ADMIN_EMAIL, "signed out")]
+
+
+def test_a_copy_of_the_cookie_does_not_outlive_the_sign_out(app: Flask, admin_client: FlaskClient) -> None:
+    # given somebody with a copy of a signed-in admin's cookie
+    thief = app.test_client()
+    thief.set_cookie("websync", cookie_of(admin_client))
+    assert thief.get("/profiles").status_code == 200
+    # when the admin signs out
+    admin_client.post("/sign-out")
+    # then the copy is worth nothing
+    assert thief.get("/profiles").status_code == 303
+
+
+def test_a_session_ends_after_its_hours_however_much_it_is_used(app: Flask, admin_client: FlaskClient) -> None:
+    # given an admin who signed in as long ago as a session lasts
+    with admin_client.session_transaction() as session:
+        session["signed_in_at"] -= app.extensions["settings"].session_hours * 3600 + 1
+    # when a page is opened, then they have to sign in again
+    assert admin_client.get("/profiles").status_code == 303
+
+
+@pytest.mark.parametrize("path", ["/static/css/websync.css", "/healthz", "/sync/shop/token.js"])
+def test_what_a_cache_may_keep_carries_no_cookie(admin_client: FlaskClient, path: str) -> None:
+    # given a signed-in admin
+    # when something is read that others may have from a cache, too, then the cookie is not sent along
+    assert "Set-Cookie" not in admin_client.get(path).headers
 
 
 def test_the_session_cookie_is_kept_from_scripts_and_other_sites(client: FlaskClient, known_admin: Admin) -> None:
@@ -109,6 +137,12 @@ def test_the_session_cookie_is_kept_from_scripts_and_other_sites(client: FlaskCl
 def test_pages_of_an_admin_stay_out_of_caches(client: FlaskClient, admin_client: FlaskClient) -> None:
     assert admin_client.get("/profiles").headers["Cache-Control"] == "no-store"
     assert "no-store" not in client.get("/static/css/websync.css").headers["Cache-Control"]
+
+
+def cookie_of(client: FlaskClient) -> str:
+    cookie = client.get_cookie("websync")
+    assert cookie is not None
+    return cookie.value
 
 
 def _url(rule: Rule) -> str:

@@ -1,6 +1,5 @@
 import re
 from collections.abc import Callable
-from datetime import datetime
 from html import unescape
 
 import pytest
@@ -12,7 +11,7 @@ from snippets.rendering import SnippetKind, render
 from tests.code_pages.conftest import GOAL_KEY, PUBLIC_URL, SaveGoal
 from tests.demo.conftest import RunningTenant, management_client
 from tests.factories import make_full_goal
-from webapp.accounts.models import Admin, AuditEntry
+from webapp.accounts.models import AuditEntry
 from webapp.code_pages.models import Deployment
 from webapp.connections.goals import find_goal
 from webapp.connections.models import Connection
@@ -324,7 +323,7 @@ def test_without_a_secret_the_button_is_off_and_says_why(
 @pytest.mark.parametrize(
     ("credentials", "expected"),
     [
-        ((M2M_CLIENT_ID, "wrong"), "Auth0 refuses the client id and secret"),
+        ((M2M_CLIENT_ID, "not-the-secret"), "Auth0 refuses the client id and secret"),
         (
             (READER_CLIENT_ID, READER_CLIENT_SECRET),
             "lacks the scopes create:actions, read:actions, update:actions",
@@ -382,12 +381,7 @@ def test_a_goal_without_the_rule_option_is_not_deployed(
     assert "Switch on Enable Rule" in deployed(admin_client)
 
 
-def test_deploying_needs_the_forms_token(csrf_app: Flask, now: datetime) -> None:
+def test_deploying_needs_the_forms_token(csrf_admin_client: FlaskClient) -> None:
     # given an admin who has signed in, with the CSRF check on
-    with csrf_app.extensions["database"].transaction() as session:
-        session.add(Admin(id=1, email="a@example.org", name="A", password_hash="", session_version=1, created_at=now))
-    client = csrf_app.test_client()
-    with client.session_transaction() as browser_session:
-        browser_session.update(admin_id=1, session_version=1)
     # when another site has the browser post the form, then it is refused
-    assert client.post(f"{PAGE}/deploy").status_code == 400
+    assert csrf_admin_client.post(f"{PAGE}/deploy").status_code == 400

@@ -1,14 +1,11 @@
 """The pages of connections: what an admin sees and what is kept."""
 
-from datetime import UTC, datetime
-
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from tests.connections.pages import CONNECTION, add_connection, add_goal, audit_entries, message_at, read_form
-from webapp.accounts.models import Admin
 from webapp.connections.models import Connection
 from webapp.sealing import Sealer
 
@@ -218,22 +215,12 @@ def test_a_text_that_no_database_can_store_is_refused(admin_client: FlaskClient)
     assert admin_client.post("/connections/new", data=CONNECTION | {"name": "a\0b"}).status_code == 400
 
 
-def test_a_form_without_its_token_is_refused(csrf_app: Flask) -> None:
+def test_a_form_without_its_token_is_refused(csrf_admin_client: FlaskClient) -> None:
     # given the service as it runs for people, and an admin who is signed in
-    client = signed_in(csrf_app)
+    client = csrf_admin_client
     # when another site sends the form
     refused = client.post("/connections/new", data=CONNECTION)
     # then nothing happens; the page's own form works
     assert refused.status_code == 400
     own = {**CONNECTION, **read_form(client.get("/connections/new")), "name": "Own", "auth0_domain": "a.auth0.com"}
     assert client.post("/connections/new", data=own).status_code == 303
-
-
-def signed_in(app: Flask) -> FlaskClient:
-    admin = Admin(email="a@example.org", name="A", password_hash="", created_at=datetime.now(UTC), session_version=1)
-    with app.extensions["database"].transaction() as session:
-        session.add(admin)
-    client = app.test_client()
-    with client.session_transaction() as session:
-        session["admin_id"], session["session_version"] = admin.id, 1
-    return client

@@ -1,5 +1,6 @@
 """Who is signed in, and the guard that closes every page to everybody else."""
 
+import time
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -9,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from webapp.accounts.models import Admin
 from webapp.database import reading
 from webapp.errors import WebsyncError
+from webapp.settings import settings
 
 OPEN_ENDPOINTS = frozenset({"static", "bootstrap.static", "health.healthz", "health.readyz", "explain_problem"})
 """Open to everybody beside the views marked with `guard.public`: files, and floors that know no accounts."""
@@ -26,6 +28,7 @@ def start_session(admin: Admin) -> None:
     session.permanent = True
     session["admin_id"] = admin.id
     session["session_version"] = admin.session_version
+    session["signed_in_at"] = int(time.time())
     g.admin = admin
 
 
@@ -91,8 +94,11 @@ def _keep_out_of_caches(response: Response) -> Response:
 
 
 def _find_admin() -> Admin | None:
-    admin_id = session.get("admin_id")
-    if not isinstance(admin_id, int):
+    admin_id, signed_in_at = session.get("admin_id"), session.get("signed_in_at")
+    if not isinstance(admin_id, int) or not isinstance(signed_in_at, int):
+        return None
+    # The cookie's own age does not count: whatever is put into it begins it anew.
+    if time.time() - signed_in_at > settings().session_hours * 3600:
         return None
     with reading() as database_session:
         admin = database_session.get(Admin, admin_id)

@@ -7,7 +7,6 @@ from sqlalchemy.orm import Session
 
 from webapp.accounts.audit import record
 from webapp.accounts.models import Admin
-from webapp.accounts.passwords import hash_password, is_right, needs_new_hash
 
 
 def find_admin(session: Session, email: str) -> Admin | None:
@@ -34,18 +33,20 @@ def refuse_sign_in(session: Session, admin: Admin | None, now: datetime) -> None
     record(session, actor="anonymous", action="failed to sign in", object_type="admin", object_key="unknown", now=now)
 
 
-def renew_hash(admin: Admin, password: str) -> None:
-    """Hash a password that was just found right with today's costs, where the kept hash has lower ones."""
-    if needs_new_hash(admin.password_hash):
-        admin.password_hash = hash_password(password)
+def sign_out(session: Session, admin_id: int, now: datetime) -> None:
+    """End all sessions of the admin: a copy of the cookie must not outlive the sign-out."""
+    admin = session.get(Admin, admin_id, with_for_update=True)
+    if admin is not None:
+        admin.session_version += 1
+        _record(session, admin, "signed out", now)
 
 
-def add_first_admin(session: Session, *, name: str, email: str, password: str, now: datetime) -> Admin:
+def add_first_admin(session: Session, *, name: str, email: str, password_hash: str, now: datetime) -> Admin:
     """Make the first admin. That there is none yet is what the one-time link has checked."""
     admin = Admin(
         name=name.strip(),
         email=normal_email(email),
-        password_hash=hash_password(password),
+        password_hash=password_hash,
         session_version=1,
         created_at=now,
     )
@@ -55,12 +56,12 @@ def add_first_admin(session: Session, *, name: str, email: str, password: str, n
     return admin
 
 
-def change_password(session: Session, admin_id: int, current: str, new: str, now: datetime) -> Admin | None:
-    """Change the password and end all sessions of the admin; None if ``current`` is not the password."""
-    admin = session.get(Admin, admin_id, with_for_update=True)
-    if admin is None or not is_right(current, admin.password_hash):
+def change_password(session: Session, checked: Admin, new_hash: str, now: datetime) -> Admin | None:
+    """Change the password and end all sessions of the admin; None if it is no longer the one that was ``checked``."""
+    admin = session.get(Admin, checked.id, with_for_update=True)
+    if admin is None or admin.password_hash != checked.password_hash:
         return None
-    admin.password_hash = hash_password(new)
+    admin.password_hash = new_hash
     admin.session_version += 1
     _record(session, admin, "changed the password", now)
     return admin

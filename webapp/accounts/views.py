@@ -11,16 +11,16 @@ from webapp.accounts.forms import FirstAdminForm, PasswordForm, SignInForm
 from webapp.accounts.guard import public
 from webapp.accounts.links import look_at_link, use_link
 from webapp.accounts.models import Admin
-from webapp.accounts.passwords import is_right
+from webapp.accounts.passwords import hash_password, is_right, needs_new_hash
 from webapp.accounts.session import current_admin, end_session, is_local_path, signed_in_admin, start_session
 from webapp.accounts.signing_in import (
     add_first_admin,
     change_password,
     find_admin,
     refuse_sign_in,
-    renew_hash,
 )
 from webapp.accounts.signing_in import sign_in as remember_sign_in
+from webapp.accounts.signing_in import sign_out as remember_sign_out
 from webapp.accounts.tries import limit_tries
 from webapp.database import reading, transaction
 
@@ -49,9 +49,11 @@ def sign_in() -> ResponseReturnValue:
 
 @bp.post("/sign-out")
 def sign_out() -> ResponseReturnValue:
-    """End the session of this browser."""
+    """End the admin's sessions, in this browser and in others."""
+    with transaction() as session:
+        remember_sign_out(session, signed_in_admin().id, datetime.now(UTC))
     end_session()
-    flash("You have signed out.", "success")
+    flash("You have signed out, in all your browsers.", "success")
     return redirect(url_for("accounts.sign_in"), HTTPStatus.SEE_OTHER)
 
 
@@ -78,14 +80,13 @@ def open_link(token: str) -> ResponseReturnValue:
 
 
 @bp.route("/account", methods=["GET", "POST"])
+@limit_tries
 def account() -> ResponseReturnValue:
     """Show the admin's own account, and change the password."""
     admin = signed_in_admin()
     form = PasswordForm(admin.email)
     if form.validate_on_submit():
-        with transaction() as session:
-            current, new = form.current_password.data or "", form.new_password.data or ""
-            changed = change_password(session, admin.id, current, new, datetime.now(UTC))
+        changed = _changed(admin, form.current_password.data or "", form.new_password.data or "")
         if changed is not None:
             start_session(changed)
             flash("Your password is changed. Other browsers were signed out.", "success")
@@ -98,16 +99,26 @@ def account() -> ResponseReturnValue:
 def _check_password(email: str, password: str) -> Admin | None:
     with reading() as session:
         admin = find_admin(session, email)
-    right = is_right(password, admin.password_hash if admin else None)  # slow, so no transaction is open
+    # Hashing is slow on purpose, so no transaction is open meanwhile.
+    right = is_right(password, admin.password_hash if admin else None)
+    new_hash = hash_password(password) if admin and right and needs_new_hash(admin.password_hash) else None
     now = datetime.now(UTC)
     with transaction() as session:
         admin = session.get(Admin, admin.id) if admin else None
         if admin is None or not right:
             refuse_sign_in(session, admin, now)
             return None
-        renew_hash(admin, password)
+        admin.password_hash = new_hash or admin.password_hash
         remember_sign_in(session, admin, now, by="password")
     return admin
+
+
+def _changed(admin: Admin, current: str, new: str) -> Admin | None:
+    if not is_right(current, admin.password_hash):
+        return None
+    new_hash = hash_password(new)
+    with transaction() as session:
+        return change_password(session, admin, new_hash, datetime.now(UTC))
 
 
 def _make_first_admin(token: str) -> ResponseReturnValue:
@@ -115,11 +126,11 @@ def _make_first_admin(token: str) -> ResponseReturnValue:
     if not form.validate_on_submit():
         status = HTTPStatus.UNPROCESSABLE_ENTITY if form.is_submitted() else HTTPStatus.OK
         return render_template("accounts/first_admin.html", form=form), status
-    now = datetime.now(UTC)
+    now, password_hash = datetime.now(UTC), hash_password(form.password.data or "")
     with transaction() as session:
         use_link(session, token, now)
-        name, email, password = form.name.data or "", form.email.data or "", form.password.data or ""
-        admin = add_first_admin(session, name=name, email=email, password=password, now=now)
+        name, email = form.name.data or "", form.email.data or ""
+        admin = add_first_admin(session, name=name, email=email, password_hash=password_hash, now=now)
         remember_sign_in(session, admin, now, by="link")
     start_session(admin)
     flash(f"Welcome, {admin.name}. From now on you sign in with your e-mail address and password.", "success")
