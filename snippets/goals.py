@@ -10,7 +10,7 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 
 from snippets.fields import VERIFIED_BY, FieldPathError, overlaps, parse_field, source_of
-from snippets.parameters import MAX_VALUE_PARAMETERS
+from snippets.parameters import MAX_VALUE_PARAMETERS, parameter_name
 
 PROFILE_ID = "profileId"
 """In the place of a profile property: the profile's own id."""
@@ -226,6 +226,7 @@ class WebGoal:
                 continue
             if mapping.direction is Direction.TO_AUTH0:
                 yield from self._overlap_problems(index, mapping)
+        yield from self._parameter_problems()
         names = {mapping.profile_property for mapping in self.mappings_to(Direction.TO_AUTH0)}
         if len(names) > MAX_VALUE_PARAMETERS:
             message = (
@@ -236,6 +237,16 @@ class WebGoal:
         for index, link in enumerate(self.links):
             if (first := self.links.index(link)) < index:
                 yield Problem(("links", index, "auth0_field"), f"This link is the same as link {first + 1}.")
+
+    def _parameter_problems(self) -> Iterator[Problem]:
+        taken: dict[str, str] = {}
+        for index, mapping in enumerate(self.mappings):
+            if mapping.direction is not Direction.TO_AUTH0:
+                continue
+            other = taken.setdefault(parameter_name(mapping.profile_property), mapping.profile_property)
+            if other != mapping.profile_property:
+                message = f"A login could not tell it from {other}: their parameters have the same name."
+                yield Problem(("mappings", index, "profile_property"), message)
 
     def _overlap_problems(self, index: int, mapping: Mapping) -> Iterator[Problem]:
         others = [other.auth0_field for other in self.mappings[:index] if other.direction is Direction.TO_AUTH0]

@@ -25,9 +25,10 @@ _DIGEST_LETTERS = 6
 
 
 def parameter_name(profile_property: str) -> str:
-    """Return the parameter that carries ``profile_property``: always the same one, and never that of another property.
+    """Return the parameter that carries ``profile_property``, always the same one.
 
-    A property id that fits is used as it is; of any other the readable part is kept and a digest makes it unique.
+    A property id that fits is used as it is; of any other the readable part is kept, with a digest. Somebody who tries
+    finds two ids with one parameter, so a goal refuses such a pair.
     """
     if re.fullmatch(rf"[a-z_-]{{1,{_LONGEST_PLAIN}}}", profile_property):
         return _PREFIX + profile_property

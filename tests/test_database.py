@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from webapp.accounts.models import Admin, AuditEntry
 from webapp.connections.models import MappingRow
-from webapp.database import Base, Database
+from webapp.database import MIGRATION_LOCK, Base, Database
 
 
 def an_admin(email: str = "ada@example.org", **changes: object) -> Admin:
@@ -46,6 +46,29 @@ def test_several_processes_may_make_the_tables_at_once(
     endings = [(starter.communicate()[1].decode(), starter.returncode) for starter in starters]
     # then none fails
     assert [code for _, code in endings] == [0, 0, 0], endings
+
+
+def test_a_migration_that_fails_does_not_lock_the_next_one_out(
+    empty_postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a migration that fails halfway
+    database = Database(empty_postgresql_url)
+    with monkeypatch.context() as patch:
+        patch.setattr("alembic.command.upgrade", fail)
+        with pytest.raises(OSError, match="the disk is full"):
+            database.upgrade()
+    # when another process wants to migrate, while that connection waits in its pool
+    other = Database(empty_postgresql_url)
+    with other.engine.connect() as connection:
+        free = connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
+    other.close()
+    database.close()
+    # then nobody stands in its way
+    assert free
+
+
+def fail(*_: object) -> None:
+    raise OSError("the disk is full")
 
 
 def test_a_failed_transaction_leaves_nothing_behind(database_url: str) -> None:

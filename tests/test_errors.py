@@ -1,5 +1,7 @@
 """Errors: a page for people, problem+json for programs, and nothing of the inside in either."""
 
+from urllib.parse import urlsplit
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -40,9 +42,23 @@ def test_somebody_who_has_not_signed_in_is_led_to_the_sign_in_page(client: Flask
 
 
 def test_programs_get_a_problem(client: FlaskClient) -> None:
+    # when a program asks for what there is not
     response = client.get("/nothing-here", headers=PROGRAM)
+    # then it gets a problem whose type is a page that explains it
     assert response.mimetype == "application/problem+json"
-    assert response.get_json(force=True)["status"] == 404
+    problem = response.get_json(force=True)
+    assert problem["status"] == 404
+    assert client.get(urlsplit(problem["type"]).path).status_code == 200
+
+
+def test_an_error_that_its_status_explains_has_no_type_of_its_own(client: FlaskClient, broken_app: Flask) -> None:
+    # given a method that the address does not have, and a bug
+    not_allowed, bug = client.get("/sync/shop-goal/token", headers=PROGRAM), client.get("/bug", headers=PROGRAM)
+    # then no type leads to a page that is not there
+    for response, title in ((not_allowed, "Method Not Allowed"), (bug, "Internal Server Error")):
+        problem = response.get_json(force=True)
+        assert (problem["type"], problem["title"]) == ("about:blank", title)
+    assert {"POST", "OPTIONS"} == set(not_allowed.headers["Allow"].split(", "))
 
 
 def test_a_bug_tells_nobody_what_is_inside(broken_app: Flask) -> None:
@@ -64,7 +80,7 @@ def test_a_lost_database_still_gives_a_page(app: Flask, admin_client: FlaskClien
     response = admin_client.get("/profiles", headers=BROWSER)
     # then the error page comes, which must not ask the database who is signed in
     assert response.status_code == 500
-    assert "<h1>Something went wrong</h1>" in response.text
+    assert "<h1>Internal Server Error</h1>" in response.text
 
 
 def test_a_hostile_path_is_text_on_the_page(admin_client: FlaskClient) -> None:

@@ -22,6 +22,7 @@ from sqlalchemy import (
     make_url,
     text,
 )
+from sqlalchemy import Connection as SqlConnection
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import ExceptionContext
@@ -98,17 +99,26 @@ class Database:
 
     def upgrade(self) -> None:
         """Bring the tables to the newest migration. Several processes may ask at once."""
-        with self._writing.connect() as connection:
-            if not self.is_sqlite:
-                connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
-                connection.commit()
+        with self._writing.connect() as connection, self._only_migration(connection):
             config = alembic_config(self.url)
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             connection.commit()
-            if not self.is_sqlite:
-                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK})
-                connection.commit()
+
+    @contextmanager
+    def _only_migration(self, connection: SqlConnection) -> Iterator[None]:
+        if self.is_sqlite:  # where a writer is alone
+            yield
+            return
+        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
+        connection.commit()
+        try:
+            yield
+        finally:
+            # The lock belongs to the session, which goes back to the pool: it would outlive a migration that failed.
+            connection.rollback()
+            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK})
+            connection.commit()
 
     def close(self) -> None:
         """Give all connections back."""

@@ -62,15 +62,6 @@ def problem_types() -> Iterator[type[WebsyncError]]:
             yield found
 
 
-def problem_response(
-    slug: str, title: str, status: int, detail: str, members: dict[str, object] | None = None
-) -> Response:
-    """Return an ``application/problem+json`` answer. Source: RFC 9457."""
-    kind = f"{settings().public_url}/problems/{slug}"
-    body = {"type": kind, "title": title, "status": status, "detail": detail, **(members or {})}
-    return Response(json.dumps(body), status, mimetype="application/problem+json")
-
-
 def install_error_handlers(app: Flask) -> None:
     """Answer every error in one way: a page for people, problem+json for programs."""
     app.register_error_handler(WebsyncError, _answer_websync_error)
@@ -94,14 +85,19 @@ def _for_people() -> bool:
     return request.accept_mimetypes.best_match(["text/html", "application/problem+json"]) == "text/html"
 
 
-def _answer(slug: str, title: str, status: int, detail: str, members: dict[str, Any] | None = None) -> Response:
+def _answer(
+    title: str, status: int, detail: str, *, slug: str | None = None, members: dict[str, Any] | None = None
+) -> Response:
     if _for_people():
         return Response(render_template("error.html", title=title, status=status, detail=detail), status)
-    return problem_response(slug, title, status, detail, members)
+    # What only the status says has no type of its own. Source: RFC 9457, 4.2.1.
+    kind = f"{settings().public_url}/problems/{slug}" if slug else "about:blank"
+    body = {"type": kind, "title": title, "status": status, "detail": detail, **(members or {})}
+    return Response(json.dumps(body), status, mimetype="application/problem+json")
 
 
 def _answer_websync_error(error: WebsyncError) -> ResponseReturnValue:
-    response = _answer(error.slug, error.title, error.status, error.detail, error.members)
+    response = _answer(error.title, error.status, error.detail, slug=error.slug, members=error.members)
     response.headers.update(error.headers)
     return response
 
@@ -118,7 +114,8 @@ def _answer_http_exception(error: HTTPException) -> ResponseReturnValue:
     if error.code is None or error.code < 400:
         return error
     status = HTTPStatus(error.code)
-    response = _answer(status.phrase.lower().replace(" ", "-"), status.phrase, status, error.description or "")
+    slug = NotFoundError.slug if status is NotFoundError.status else None
+    response = _answer(status.phrase, status, error.description or "", slug=slug)
     for name, value in error.get_headers():
         if name.lower() not in {"content-type", "content-length"}:
             response.headers[name] = value
@@ -127,4 +124,5 @@ def _answer_http_exception(error: HTTPException) -> ResponseReturnValue:
 
 def _answer_bug(error: Exception) -> ResponseReturnValue:
     log.error("unexpected_error", path=request.url_rule.rule if request.url_rule else None, exc_info=error)
-    return _answer("internal-error", "Something went wrong", 500, "It is not your fault, and it has been logged.")
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    return _answer(status.phrase, status, "Something went wrong. It is not your fault, and it has been logged.")

@@ -208,6 +208,7 @@ def test_hostile_text_stays_text(admin_client: FlaskClient) -> None:
 @pytest.mark.parametrize("address", ["/connections/nothing", "/connections/nothing/goals/new", "/goals/nothing"])
 def test_what_does_not_exist_is_not_found(admin_client: FlaskClient, address: str) -> None:
     assert admin_client.get(address, headers={"Accept": "text/html"}).status_code == 404
+    assert admin_client.post(address, data=CONNECTION).status_code == 404
     assert admin_client.post(f"{address}/delete").status_code in {404, 405}
 
 

@@ -1,16 +1,22 @@
 """Pages of profiles and profile properties."""
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import select, text
 
-from snippets.goals import MergeStrategy
-from tests.conftest import ADMIN_EMAIL
+from snippets.goals import Mapping, MergeStrategy
+from tests.conftest import ADMIN_EMAIL, wait_until
+from tests.connections.pages import add_goal, audit_entries
 from webapp.accounts.models import AuditEntry
+from webapp.connections.goals import to_web_goal
+from webapp.connections.models import Goal
+from webapp.connections.saving import Change, save_web_goal
 from webapp.database import Database
 from webapp.profiles.embedded import apply_rules, create_profile, ensure_properties
 from webapp.profiles.merging import Rule
@@ -19,6 +25,12 @@ from webapp.profiles.values import PropertyType
 
 HOSTILE = "<script>alert(1)</script>"
 SOURCE = "Web goal Shop visitors, claim email"
+SUMMING = {
+    "mappings-0-auth0_field": "user_metadata.points",
+    "mappings-0-direction": "to_profile",
+    "mappings-0-profile_property": "points",
+    "mappings-0-strategy": "sum",
+}
 
 
 @pytest.fixture
@@ -63,6 +75,17 @@ class Store:
         """Return a property's definition."""
         with self.database.reading() as session:
             return session.get(PropertyDefinition, property_id)
+
+
+def is_somebody_waiting(database: Database) -> bool:
+    """Say if a transaction waits for a lock of another one. On SQLite every writer does: it has only one lock."""
+    if database.is_sqlite:
+        return True
+    with database.reading() as session:
+        waiting = (
+            "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database WHERE NOT granted AND datname = "
+        )
+        return bool(session.scalar(text(f"{waiting}current_database()")))
 
 
 def make_rule(name: str, values: list[str], property_type: PropertyType) -> Rule:
@@ -152,8 +175,8 @@ def test_a_profiles_page_says_what_is_known_and_where_it_comes_from(
     # when its page is opened
     page = admin_client.get("/profiles/ada-1").text
     # then each property is there with its values, source and time, dates as people write them
-    for text in ("<li>ada@example.org</li>", "<li>gold</li><li>silver</li>", SOURCE, "2026-11-20 08:30:00 UTC"):
-        assert text in page
+    for shown in ("<li>ada@example.org</li>", "<li>gold</li><li>silver</li>", SOURCE, "2026-11-20 08:30:00 UTC"):
+        assert shown in page
     assert f'datetime="{now.isoformat()}"' in page
     # and the Auth0 user too
     assert "auth0|ada" in page
@@ -256,6 +279,56 @@ def test_a_type_changes_only_while_no_profile_has_a_value(admin_client: FlaskCli
     found = store.definition("plan")
     assert found is not None
     assert found.property_type == "text"
+
+
+def test_a_property_that_a_goal_sums_into_stays_a_number(admin_client: FlaskClient, store: Store) -> None:
+    # given a goal that sums into a property which no profile has yet
+    add_goal(admin_client, **SUMMING)
+    assert (found := store.definition("points")) is not None
+    assert found.property_type == "number"
+    # when its type changes to another number, and then to text
+    form = {"name": "Points", "property_type": "decimal"}
+    assert admin_client.post("/properties/points", data=form).status_code == 303
+    refused = admin_client.post("/properties/points", data=form | {"property_type": "text"})
+    # then only the text is refused, with the goal's name
+    assert refused.status_code == 422
+    assert "this goal sums here: Shop visitors." in refused.text
+
+
+def test_a_type_does_not_change_while_a_goal_that_sums_is_being_saved(
+    app: Flask, admin_client: FlaskClient, store: Store, database: Database
+) -> None:
+    # given a goal, and a number that no goal uses
+    add_goal(admin_client)
+    store.define("points", PropertyType.NUMBER)
+    form = {"name": "Points", "property_type": "text"}
+    with database.transaction() as session, ThreadPoolExecutor() as pool:
+        # when the goal is saved with a row that sums into it, and before the commit the type is to change
+        goal = session.scalars(select(Goal)).one()
+        web_goal = to_web_goal(goal, public_url="https://websync.example")
+        mapping = Mapping("user_metadata.points", "points", strategy=MergeStrategy.SUM)
+        change = Change(ADMIN_EMAIL, store.now)
+        save_web_goal(
+            session, goal, replace(web_goal, mappings=(mapping,)), change, is_on=True, expected_revision=goal.revision
+        )
+        answer = pool.submit(admin_client.post, "/properties/points", data=form)
+        wait_until(lambda: is_somebody_waiting(database))
+        session.commit()
+        # then the change has waited, and is refused
+        assert answer.result(timeout=30).status_code == 422
+    assert (found := store.definition("points")) is not None
+    assert found.property_type == "number"
+
+
+def test_saving_a_property_as_it_is_leaves_no_entry(admin_client: FlaskClient, store: Store, app: Flask) -> None:
+    # given a property
+    form = {"name": "plan", "property_type": "text"}
+    # when it is saved without a change, and then with one
+    assert admin_client.post("/properties/plan", data=form).status_code == 303
+    assert audit_entries(app, "property") == []
+    admin_client.post("/properties/plan", data=form | {"name": "Plan"})
+    # then only the change is on record
+    assert [entry.action for entry in audit_entries(app, "property")] == ["saved"]
 
 
 def test_an_unknown_property_has_no_page(admin_client: FlaskClient) -> None:

@@ -132,6 +132,16 @@ def test_a_link_by_address_asks_for_a_verified_one(field: str, required: bool, v
             "user_metadata.id is written already",
         ),
         (
+            {
+                "mappings": (
+                    to_auth0("user_metadata.a", "favouriteCategory"),
+                    to_auth0("user_metadata.b", "favouritecategory_ucudav"),
+                )
+            },
+            ("mappings", 1, "profile_property"),
+            "could not tell it from favouriteCategory",
+        ),
+        (
             {"links": (IdentifierLink("email", "email"), IdentifierLink("email", "email"))},
             ("links", 1, "auth0_field"),
             "same as link 1",

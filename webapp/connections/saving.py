@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from snippets.goals import Direction, InvalidGoalError, MergeStrategy, Problem, WebGoal
 from webapp.accounts.audit import record
 from webapp.connections.goals import StaleRevisionError, add_goal, new_key, save_goal, to_web_goal
-from webapp.connections.models import Connection, Goal
-from webapp.profiles.embedded import ensure_properties, property_types, wanted_properties
+from webapp.connections.models import Connection, Goal, MappingRow
+from webapp.profiles.embedded import ensure_properties, hold_property_set, property_types, wanted_properties
 from webapp.profiles.values import PropertyType
 
 
@@ -105,9 +106,8 @@ def add_web_goal(
     Raises:
         InvalidGoalError: a row does not suit the property that it writes.
     """
-    check_property_types(session, web_goal)
     goal = add_goal(session, connection, web_goal, is_on=is_on, now=change.now)
-    new_properties = ensure_properties(session, wanted_properties(web_goal), now=change.now)
+    new_properties = _ensure_properties(session, web_goal, change)
     _record(session, change, "created", goal, name=goal.name, revision=goal.revision)
     return SavedGoal(goal, is_changed=True, new_properties=tuple(new_properties))
 
@@ -121,11 +121,10 @@ def save_web_goal(
         StaleRevisionError: the goal is no longer at ``expected_revision``.
         InvalidGoalError: a row does not suit the property that it writes.
     """
-    check_property_types(session, web_goal)
     changed = _changed_fields(goal, web_goal, is_on=is_on)
     if not save_goal(session, goal, web_goal, is_on=is_on, expected_revision=expected_revision, now=change.now):
         return SavedGoal(goal, is_changed=False)
-    new_properties = ensure_properties(session, wanted_properties(web_goal), now=change.now)
+    new_properties = _ensure_properties(session, web_goal, change)
     _record(session, change, "saved", goal, revision=goal.revision, changed=changed)
     return SavedGoal(goal, is_changed=True, new_properties=tuple(new_properties))
 
@@ -136,15 +135,27 @@ def delete_web_goal(session: Session, goal: Goal, change: Change) -> None:
     _record(session, change, "deleted", goal, name=goal.name)
 
 
-def check_property_types(session: Session, web_goal: WebGoal) -> None:
-    """Raise InvalidGoalError if a row sums into a property that is stored as something else than a number."""
+def goals_that_sum(session: Session, property_id: str) -> list[str]:
+    """Return the names of the goals that sum into a property: it has to stay a number for them."""
+    rows = select(MappingRow.goal_id).where(
+        MappingRow.profile_property == property_id,
+        MappingRow.strategy == MergeStrategy.SUM,
+        MappingRow.direction == Direction.TO_PROFILE,
+    )
+    return list(session.scalars(select(Goal.name).where(Goal.id.in_(rows)).order_by(Goal.name)))
+
+
+def _ensure_properties(session: Session, web_goal: WebGoal, change: Change) -> list[str]:
+    """Define the properties that are missing. Raise InvalidGoalError if a row does not suit one that is there."""
+    new_properties = ensure_properties(session, wanted_properties(web_goal), now=change.now)
+    hold_property_set(session)
     types = property_types(session, [mapping.profile_property for mapping in web_goal.mappings])
-    if problems := tuple(type_problems(web_goal, types)):
+    if problems := tuple(_type_problems(web_goal, types)):
         raise InvalidGoalError(problems)
+    return new_properties
 
 
-def type_problems(web_goal: WebGoal, types: Mapping[str, PropertyType]) -> Iterator[Problem]:
-    """Yield the rows that do not suit the ``types`` of the properties that exist already."""
+def _type_problems(web_goal: WebGoal, types: Mapping[str, PropertyType]) -> Iterator[Problem]:
     for index, mapping in enumerate(web_goal.mappings):
         stored = types.get(mapping.profile_property)
         is_sum = mapping.strategy is MergeStrategy.SUM and mapping.direction is Direction.TO_PROFILE

@@ -143,6 +143,8 @@ def goal(key: str) -> ResponseReturnValue:
     """Show a web goal with its code, or save it as its next revision."""
     if request.method == "GET":
         return _goal_page(None, goal_key=key)
+    with reading() as session:
+        find_goal(session, key)  # a key that nothing has is no mistake in the form
     form = GoalForm()
     if (pressed := request.form.get("do", "save")) != "save":
         return _goal_page(edit(form, parse_action(pressed)), goal_key=key)

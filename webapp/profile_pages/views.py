@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from webapp.accounts.audit import record
 from webapp.accounts.session import signed_in_admin
+from webapp.connections.saving import goals_that_sum
 from webapp.database import reading, transaction
 from webapp.errors import MalformedRequestError, NotFoundError
 from webapp.profile_pages.forms import TYPE_NAMES, NewPropertyForm, PropertyForm
@@ -20,7 +21,13 @@ from webapp.profile_pages.showing import (
     search_profiles,
     shown_properties,
 )
-from webapp.profiles.embedded import ensure_properties, get_profile, newest_profiles, set_indexed
+from webapp.profiles.embedded import (
+    ensure_properties,
+    get_profile,
+    lock_property_set,
+    newest_profiles,
+    set_indexed,
+)
 from webapp.profiles.models import Profile, PropertyDefinition
 from webapp.profiles.values import PropertyType
 
@@ -93,11 +100,11 @@ def edit_property(property_id: str) -> ResponseReturnValue:
     form = PropertyForm(obj=definition)
     if form.validate_on_submit():
         with transaction() as session:
-            is_changed = _change_property(session, property_id, form)
-        if is_changed:
+            why_not = _change_property(session, property_id, form)
+        if why_not is None:
             flash(f"The property {property_id} is saved.", "success")
             return redirect(url_for("profile_pages.properties"), HTTPStatus.SEE_OTHER)
-        form.property_type.errors = ["Profiles have values of the present type, so it has to stay."]
+        form.property_type.errors = [why_not]
     status = HTTPStatus.UNPROCESSABLE_ENTITY if form.is_submitted() else HTTPStatus.OK
     return render_template("profile_pages/property.html", form=form, definition=definition), status
 
@@ -112,18 +119,30 @@ def _add_property(session: Session, form: NewPropertyForm) -> bool:
     return True
 
 
-def _change_property(session: Session, property_id: str, form: PropertyForm) -> bool:
+def _change_property(session: Session, property_id: str, form: PropertyForm) -> str | None:
+    """Change the property, or return why its type has to stay."""
+    lock_property_set(session)
     definition = _find_property(session, property_id)
-    if form.property_type.data != definition.property_type:
-        if any_profile_has(session, property_id):
-            return False
-        definition.property_type = PropertyType(form.property_type.data)
+    wanted = PropertyType(form.property_type.data)
+    if wanted != definition.property_type and (reason := _why_type_stays(session, property_id, wanted)):
+        return reason
+    definition.property_type = wanted
     definition.name = form.name.data or property_id
     # Identifier links of goals rely on identifiers, so there is no way back.
-    if form.is_indexed.data and not definition.is_indexed:
+    is_new_identifier = bool(form.is_indexed.data) and not definition.is_indexed
+    if session.is_modified(definition) or is_new_identifier:
+        _record(session, "saved", property_id, datetime.now(UTC))
+    if is_new_identifier:
         set_indexed(session, definition, is_indexed=True)
-    _record(session, "saved", property_id, datetime.now(UTC))
-    return True
+    return None
+
+
+def _why_type_stays(session: Session, property_id: str, wanted: PropertyType) -> str | None:
+    if any_profile_has(session, property_id):
+        return "Profiles have values of the present type, so it has to stay."
+    if not wanted.is_numeric and (goals := goals_that_sum(session, property_id)):
+        return f"Only numbers can be summed, and this goal sums here: {goals[0]}."
+    return None
 
 
 def _find_property(session: Session, property_id: str) -> PropertyDefinition:

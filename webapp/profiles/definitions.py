@@ -11,8 +11,8 @@ from webapp.database import insert_missing
 from webapp.profiles.models import Profile, ProfileIdentifier, PropertyDefinition
 from webapp.profiles.values import PropertyType
 
-PROPERTY_SET_LOCK = 0x5765_6273_7072_6F70
-"""PostgreSQL advisory lock: shared by who writes profiles, held alone by who makes a property an identifier."""
+_PROPERTY_SET_LOCK = 0x5765_6273_7072_6F70
+"""PostgreSQL advisory lock: shared by who relies on the definitions, held alone by who changes them."""
 MAX_IDENTIFIER_LENGTH = 500
 _BATCH = 1000
 _DATE_FIELDS = frozenset({"created_at", "updated_at", "last_password_reset"})
@@ -66,7 +66,7 @@ def ensure_properties(session: Session, wanted: Mapping[str, tuple[PropertyType,
     if all(name in known and known[name] >= is_indexed for name, (_, is_indexed) in wanted.items()):
         return []
     # Before any row, so that two who define properties do not wait for each other.
-    _lock_property_set(session)
+    lock_property_set(session)
     created = []
     for name, (property_type, is_indexed) in sorted(wanted.items()):
         row = {"id": name, "name": name, "property_type": property_type, "is_indexed": False, "created_at": now}
@@ -80,7 +80,7 @@ def ensure_properties(session: Session, wanted: Mapping[str, tuple[PropertyType,
 
 def set_indexed(session: Session, definition: PropertyDefinition, *, is_indexed: bool) -> None:
     """Make a property an identifier of all profiles that have it already, or make it none any more."""
-    _lock_property_set(session)
+    lock_property_set(session)
     definition.is_indexed = is_indexed
     session.flush()
     if is_indexed:
@@ -98,10 +98,16 @@ def identifier_rows(profile_id: str, property_id: str, values: Collection[str]) 
     ]
 
 
-def _lock_property_set(session: Session) -> None:
-    """Wait for everybody who writes profiles by the property set of before. On SQLite a writer is alone anyway."""
+def hold_property_set(session: Session) -> None:
+    """Let no definition change until this transaction ends. On SQLite a writer is alone anyway."""
     if session.get_bind().dialect.name != "sqlite":
-        session.execute(select(func.pg_advisory_xact_lock(PROPERTY_SET_LOCK)))
+        session.execute(select(func.pg_advisory_xact_lock_shared(_PROPERTY_SET_LOCK)))
+
+
+def lock_property_set(session: Session) -> None:
+    """Wait for everybody who relies on the definitions of before. A transaction that only holds them must not ask."""
+    if session.get_bind().dialect.name != "sqlite":
+        session.execute(select(func.pg_advisory_xact_lock(_PROPERTY_SET_LOCK)))
 
 
 def _index_stored_values(session: Session, property_id: str) -> None:

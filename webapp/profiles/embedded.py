@@ -1,6 +1,7 @@
 """The embedded profile store: profiles in our own database.
 
-All functions work in the caller's transaction and never commit. Who writes calls `lock_identifiers` first.
+All functions work in the caller's transaction and never commit. Who writes calls `hold_property_set`, then
+`lock_identifiers`.
 """
 
 import hashlib
@@ -14,10 +15,11 @@ from sqlalchemy.orm import Session
 
 from webapp.database import UtcDateTime, insert_missing
 from webapp.profiles.definitions import (
-    PROPERTY_SET_LOCK,
     ensure_properties,
+    hold_property_set,
     identifier_rows,
     indexed_among,
+    lock_property_set,
     property_types,
     set_indexed,
     suggested_type,
@@ -33,7 +35,9 @@ __all__ = [
     "ensure_properties",
     "find_profiles",
     "get_profile",
+    "hold_property_set",
     "lock_identifiers",
+    "lock_property_set",
     "newest_profiles",
     "property_types",
     "set_indexed",
@@ -88,7 +92,6 @@ def lock_identifiers(session: Session, identifiers: Iterable[Identifier]) -> Non
         return
     keys = sorted({_lock_key(identifier) for identifier in identifiers})
     locks = select(func.unnest(cast(keys, ARRAY(BigInteger))).label("key")).subquery()
-    session.execute(select(func.pg_advisory_xact_lock_shared(PROPERTY_SET_LOCK)))
     session.execute(select(func.pg_advisory_xact_lock(locks.c.key)))
 
 

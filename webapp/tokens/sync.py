@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from snippets.goals import Direction, MergeStrategy, WebGoal
 from webapp.connections.goals import LiveGoal
 from webapp.profiles.definitions import indexed_among
-from webapp.profiles.embedded import apply_rules, create_profile, lock_identifiers, property_types
+from webapp.profiles.embedded import apply_rules, create_profile, hold_property_set, lock_identifiers, property_types
 from webapp.profiles.merging import Rule
 from webapp.profiles.store import ProfileState
 from webapp.tokens.claim_values import LinkValue, link_values, mapping_rules
@@ -86,6 +86,7 @@ def _apply(
     session: Session, goal: WebGoal, claims: VerifiedClaims, *, profile_hint: str | None, now: datetime
 ) -> Outcome:
     property_ids = _property_ids(goal)
+    hold_property_set(session)
     types, identifiers = property_types(session, property_ids), indexed_among(session, property_ids)
     links = link_values(goal, claims.claims, types)
     lock_identifiers(session, identifiers_to_lock(claims, links, profile_hint))
