@@ -14,8 +14,8 @@ if ! "$bin/python" tools/find_chromium.py >/dev/null 2>&1; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         echo "Installing Debian's Chromium for the browser tests ..."
         apt-get update -qq && apt-get install -y -qq chromium >/dev/null
-    else
-        echo "The browser tests need Chromium: run '$bin/playwright install chromium', or 'sudo apt-get install chromium'." >&2
+    elif ! { echo "Fetching a Chromium for the browser tests ..." && "$bin/playwright" install chromium >/dev/null; }; then
+        echo "The browser tests need Chromium: install it ('sudo apt-get install chromium'), then try again." >&2
         exit 1
     fi
 fi

@@ -35,12 +35,13 @@ NewContext = Callable[[], BrowserContext]
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """Where the running demo is, and the link that it printed."""
+    """Where the running demo and its database are, and the link that it printed."""
 
     websync_url: str
     tenant_url: str
     shop_url: str
     link: str
+    database_url: str
 
 
 def free_ports(count: int) -> list[int]:
@@ -69,7 +70,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     found = re.search(r"http://\S+/sign-in/link/\S+", printed)
     assert found, f"the demo did not start: {printed}"
     urls = [f"http://localhost:{port}" for port in (websync, tenant, shop)]
-    yield Demo(urls[0], urls[1], urls[2], found[0])
+    yield Demo(urls[0], urls[1], urls[2], found[0], f"sqlite:///{folder / 'websync.db'}")
     process.terminate()
     assert process.wait(timeout=20) == 0
 

@@ -1,12 +1,15 @@
 """The whole loop, through the pages only: what a newcomer does, and what the product promises."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from tests.e2e.conftest import Demo, NewContext, look_at, take_picture
+from tests.e2e.conftest import EMAIL, Demo, NewContext, look_at, take_picture
 from webapp.demo.seed import M2M_CLIENT_ID, M2M_CLIENT_SECRET, SPA_CLIENT_ID
 
 TO_PROFILE, TO_AUTH0 = "Auth0 → BlueConic", "BlueConic → Auth0"
@@ -107,6 +110,7 @@ def test_mistakes_are_shown_at_their_fields_and_nothing_typed_is_lost(demo: Demo
     page.get_by_label("Name", exact=True).fill("A goal with mistakes")
     page.get_by_label("Allowed origins").fill("http://shop.example")
     add_mapping(page, "app_metadata.role", TO_AUTH0, "role", "Set")
+    look_at(page, "goal-new")
     # when it is saved
     page.get_by_role("button", name="Save", exact=True).last.click()
     # then each mistake is named at the top and at its field, and what was typed is still there
@@ -118,6 +122,24 @@ def test_mistakes_are_shown_at_their_fields_and_nothing_typed_is_lost(demo: Demo
     expect(page.get_by_label("Allowed origins")).to_have_value("http://shop.example")
     expect(page.get_by_label("Name", exact=True)).to_have_value("A goal with mistakes")
     look_at(page, "goal-with-mistakes")
+
+
+def test_what_two_people_edit_at_once_is_not_lost(demo: Demo, admin_page: Page) -> None:
+    # given a connection's page that is open twice
+    page = admin_page
+    make_connection(page, demo, "Busy shop")
+    other = page.context.new_page()
+    other.goto(page.url)
+    other.get_by_label("Name", exact=True).fill("Busy shop, renamed")
+    save(other)
+    other.close()
+    # when the older one is saved
+    page.get_by_label("Name", exact=True).fill("Busy shop, named otherwise")
+    page.get_by_role("button", name="Save", exact=True).last.click()
+    # then it says so, and keeps what was typed
+    expect(page.get_by_role("alert")).to_contain_text("Somebody else saved this connection")
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Busy shop, named otherwise")
+    look_at(page, "connection-stale")
 
 
 def test_unsaved_changes_warn_before_leaving(demo: Demo, admin_page: Page) -> None:
@@ -180,12 +202,15 @@ def test_a_second_person_in_the_same_browser_gets_a_profile_of_their_own(
     shop = open_shop(new_context(), demo, goal_key)
     log_in(shop, "Chidi")
     first = shop.locator("[data-profile-id]").inner_text()
+    before = properties(page, f"{demo.websync_url}/profiles/{first}")
+    assert before["email"] == ["chidi@mail.example"]
     # when another one logs in there
     log_in_again(shop, "Bram de Wit")
     expect(shop.locator("[data-outcome]")).to_contain_text("this browser switched to a profile of its own")
     # then nothing of the second reached the first one's profile
-    found = properties(page, f"{demo.websync_url}/profiles/{first}")
-    assert found["email"] == ["chidi@mail.example"]
+    second = shop.locator("[data-profile-id]").inner_text()
+    assert properties(page, f"{demo.websync_url}/profiles/{first}") == before
+    assert properties(page, f"{demo.websync_url}/profiles/{second}")["email"] == ["bram@shop.example"]
 
 
 @pytest.mark.parametrize(
@@ -230,6 +255,21 @@ def test_the_first_goal_is_there_to_be_read(demo: Demo, admin_page: Page) -> Non
     expect(page.locator("#action-code").get_by_role("button", name="Show less")).to_be_visible()
     assert code.evaluate("(each) => each.clientHeight") > folded
     look_at(page, "goal")
+
+
+def test_an_admin_signs_in_by_a_link(demo: Demo, admin_state: Path, new_context: NewContext) -> None:
+    # given a link for an admin who lost the password
+    environment = os.environ | {"WEBSYNC_MODE": "demo", "WEBSYNC_PUBLIC_URL": demo.websync_url}
+    command = [sys.executable, "-m", "webapp.cli", "sign-in-link", EMAIL]
+    database = {"WEBSYNC_DATABASE_URL": demo.database_url}
+    link = subprocess.run(command, env=environment | database, capture_output=True, text=True, check=True).stdout
+    page = new_context().new_page()
+    # when it is opened
+    page.goto(link.strip())
+    look_at(page, "sign-in-link")
+    page.get_by_role("button", name="Sign in as Grace Hopper").click()
+    # then they are signed in
+    expect(page.get_by_role("heading", name="Connections")).to_be_visible()
 
 
 def test_the_pages_before_signing_in_are_good_to_look_at(demo: Demo, new_context: NewContext) -> None:
@@ -297,8 +337,10 @@ def row(page: Page, number: int) -> Locator:
 
 
 def save(page: Page) -> None:
-    page.get_by_role("button", name="Save", exact=True).last.click()
-    page.get_by_text(re.compile("Saved|added|created", re.IGNORECASE)).first.wait_for()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Save", exact=True).last.click()
+    saved = re.compile(r"The connection is saved\.|Saved as revision \d+\.")
+    expect(page.get_by_role("status").get_by_text(saved)).to_be_visible()
 
 
 def copied(page: Page, kind: str) -> str:
