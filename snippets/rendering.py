@@ -8,6 +8,7 @@ from snippets.goals import Direction, TokenKind, WebGoal
 from snippets.literals import JsCode, environment
 from snippets.logins import plan_login
 from snippets.parameters import PROFILE_ID_PARAMETER, parameter_name
+from snippets.sdks import APPLICATION_FILES, TOKEN_FILES, TOKEN_SOURCES, FileSpec, Sdk
 
 
 class SnippetKind(StrEnum):
@@ -19,52 +20,102 @@ class SnippetKind(StrEnum):
     TOKEN = "token"  # noqa: S105, a kind of snippet and no secret
 
 
-class Sdk(StrEnum):
-    """The library with which the site logs visitors in."""
+SITE_KINDS = frozenset({SnippetKind.APPLICATION, SnippetKind.TOKEN})
+"""The kinds that differ from SDK to SDK."""
 
-    SPA_JS = "auth0-spa-js"
+
+@dataclass(frozen=True, slots=True)
+class CodeFile:
+    """One generated file. ``path`` is where it belongs in a project, ``language`` what Pygments calls it."""
+
+    path: str
+    code: str
+    language: str
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.rpartition("/")[2]
 
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
-    """Generated code with what a page or a terminal says about it. ``code`` ends with a line end."""
+    """Generated code with what a page or a terminal says about it. Each file ends with a line end."""
 
     kind: SnippetKind
     caption: str
-    file_name: str
-    code: str
-    language: str = "javascript"
+    files: tuple[CodeFile, ...]
+
+    @property
+    def code(self) -> str:
+        """The code of the first file: for most kinds and SDKs the only one."""
+        return self.files[0].code
+
+    @property
+    def file_name(self) -> str:
+        """The name of the first file."""
+        return self.files[0].name
 
 
 def render(goal: WebGoal, kind: SnippetKind, *, sdk: Sdk = Sdk.SPA_JS) -> Snippet:
-    """Return the code of one kind for ``goal``. ``sdk`` matters to the kinds that run on the site."""
-    context = _CONTEXTS[kind](goal)
-    code = environment.get_template(f"{kind}.js.jinja").render(goal=goal, **context)
-    return Snippet(kind, _CAPTIONS[kind].format(sdk=sdk), f"websync-{kind}.js", code)
+    """Return the code of one kind for ``goal``. ``sdk`` matters to `SITE_KINDS` only."""
+    context = {"goal": goal, **_CONTEXTS[kind](goal, sdk)}
+    files = tuple(_render_file(spec, context) for spec in _file_specs(kind, sdk))
+    return Snippet(kind, _CAPTIONS[kind].format(sdk=sdk), files)
 
 
-def _application(goal: WebGoal) -> Mapping[str, object]:
-    properties = dict.fromkeys(mapping.profile_property for mapping in goal.mappings_to(Direction.TO_AUTH0))
+def _file_specs(kind: SnippetKind, sdk: Sdk) -> tuple[FileSpec, ...]:
+    match kind:
+        case SnippetKind.APPLICATION:
+            return APPLICATION_FILES[sdk]
+        case SnippetKind.TOKEN:
+            return TOKEN_FILES[sdk]
+    return (FileSpec(f"{kind}.js.jinja", f"websync-{kind}.js"),)
+
+
+def _render_file(spec: FileSpec, context: Mapping[str, object]) -> CodeFile:
+    typed = JsCode if spec.language == "typescript" else _untyped
+    code = environment.get_template(spec.template).render(file=spec, typed=typed, **context)
+    return CodeFile(spec.path, code, spec.language)
+
+
+def _untyped(_annotation: str) -> JsCode:
+    """Leave a type annotation out: JavaScript has none."""
+    return JsCode("")
+
+
+def _application(goal: WebGoal, _sdk: Sdk) -> Mapping[str, object]:
+    names = dict.fromkeys(mapping.profile_property for mapping in goal.mappings_to(Direction.TO_AUTH0))
+    properties = tuple((name, parameter_name(name)) for name in names)
     return {
         "profile_id_parameter": PROFILE_ID_PARAMETER,
-        "properties": tuple((name, parameter_name(name)) for name in properties),
+        "properties": properties,
+        "parameters": (PROFILE_ID_PARAMETER, *(parameter for _, parameter in properties)),
     }
 
 
-def _login(goal: WebGoal) -> Mapping[str, object]:
+def _login(goal: WebGoal, _sdk: Sdk) -> Mapping[str, object]:
     return {
         "login": plan_login(goal),
         "profile_id_parameter": PROFILE_ID_PARAMETER,
         "is_access_token": goal.token_kind is TokenKind.ACCESS_TOKEN,
-        "token": JsCode("accessToken" if goal.token_kind is TokenKind.ACCESS_TOKEN else "idToken"),
+        "token": _token_name(goal),
     }
 
 
-def _token(goal: WebGoal) -> Mapping[str, object]:
-    return {"is_access_token": goal.token_kind is TokenKind.ACCESS_TOKEN}
+def _token(goal: WebGoal, sdk: Sdk) -> Mapping[str, object]:
+    return {
+        "is_access_token": goal.token_kind is TokenKind.ACCESS_TOKEN,
+        "token": _token_name(goal),
+        "source": TOKEN_SOURCES.get(sdk, "client"),
+    }
 
 
-_CONTEXTS: Mapping[SnippetKind, Callable[[WebGoal], Mapping[str, object]]] = {
+def _token_name(goal: WebGoal) -> JsCode:
+    return JsCode("accessToken" if goal.token_kind is TokenKind.ACCESS_TOKEN else "idToken")
+
+
+_CONTEXTS: Mapping[SnippetKind, Callable[[WebGoal, Sdk], Mapping[str, object]]] = {
     SnippetKind.APPLICATION: _application,
     SnippetKind.ACTION: _login,
     SnippetKind.RULE: _login,

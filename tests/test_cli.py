@@ -75,6 +75,22 @@ def test_a_snippet_is_written_to_a_file_or_into_a_folder(tmp_path: Path) -> None
     assert b"https://websync.example.com/sync/web-shop-1/token" in code
 
 
+def test_code_of_several_files_needs_a_folder(tmp_path: Path) -> None:
+    # given an SDK that needs code in the browser and on the server
+    words = ["snippet", "--config", str(EXAMPLE), "--goal", "web-shop-1", "--kind", "token", "--sdk", "nextjs-auth0"]
+    # when it is to be printed, or written to one file
+    for output in ([], ["--output", str(tmp_path / "one.js")]):
+        refused = run(*words, *output)
+        assert refused.exit_code == 2
+        assert "This code has 2 files: name a folder that exists with --output." in refused.output
+    # then only a folder takes it, each file at its place in a project
+    assert run(*words, "--output", str(tmp_path)).exit_code == 0
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.js")) == [
+        "app/websync-token.js",
+        "app/websync/token/route.js",
+    ]
+
+
 def test_a_snippet_posts_to_the_public_url_that_is_named(tmp_path: Path) -> None:
     # given another public URL in the environment
     words = ["snippet", "--config", str(EXAMPLE), "--goal", "web-shop-1", "--kind", "token"]

@@ -10,7 +10,8 @@ import click
 from flask import Flask
 
 from snippets.goals import WebGoal
-from snippets.rendering import Sdk, SnippetKind, render
+from snippets.rendering import Snippet, SnippetKind, render
+from snippets.sdks import Sdk
 from webapp import checking, serving
 from webapp.accounts.audit import record
 from webapp.accounts.links import link_url, make_link
@@ -88,12 +89,15 @@ def snippet(file: Path, name: str, kind: str, sdk: str, output: Path | None, pub
     """Render one kind of code of a web goal. Needs no database and no network."""
     goal = _goal_of(_read_file(file, public_url=public_url, allow_loopback=True), name)
     code = render(goal, SnippetKind(kind), sdk=Sdk(sdk))
-    if output is None:
+    if output is not None and output.is_dir():
+        _write_into(output, code)
+    elif len(code.files) > 1:
+        raise click.UsageError(f"This code has {len(code.files)} files: name a folder that exists with --output.")
+    elif output is None:
         click.echo(code.code, nl=False)
-        return
-    path = output / code.file_name if output.is_dir() else output
-    path.write_text(code.code, encoding="utf-8")
-    click.echo(f"Wrote {path}", err=True)
+    else:
+        output.write_text(code.code, encoding="utf-8")
+        click.echo(f"Wrote {output}", err=True)
 
 
 @main.command()
@@ -161,6 +165,15 @@ def sign_in_link(email: str) -> None:
             record(session, actor="cli", action="made a link", object_type="admin", object_key=str(admin.id), now=now)
             token = make_link(session, admin.id, now)
         click.echo(link_url(current_settings().public_url, token))
+
+
+def _write_into(folder: Path, snippet: Snippet) -> None:
+    """Write each file to its path below ``folder``, which stands for the root of somebody's project."""
+    for file in snippet.files:
+        path = folder / file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(file.code, encoding="utf-8")
+        click.echo(f"Wrote {path}", err=True)
 
 
 def _origin(text: str) -> str:

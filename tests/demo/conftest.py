@@ -119,7 +119,8 @@ def sent_back(response: httpx2.Response) -> dict[str, str]:
     assert response.status_code == 302, response.text
     location = response.headers["Location"]
     assert location.startswith(REDIRECT_URI)
-    return {name: values[0] for name, values in parse_qs(urlsplit(location).query).items()}
+    parts = urlsplit(location)
+    return {name: values[0] for name, values in parse_qs(parts.query or parts.fragment).items()}
 
 
 def verified(tenant: RunningTenant, token: str, audience: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pytest
 from tests.demo.conftest import ADA, REDIRECT_URI, RunningTenant, Visitor, sent_back, verified
 from webapp.demo.seed import API_AUDIENCE, SPA_CLIENT_ID
 from webapp.demo.state import utc_now
+from webapp.demo.tokens import at_hash
 
 
 def test_a_visitor_logs_in_with_pkce_and_gets_a_verifiable_id_token(visitor: Visitor) -> None:
@@ -21,6 +22,7 @@ def test_a_visitor_logs_in_with_pkce_and_gets_a_verifiable_id_token(visitor: Vis
     assert "refresh_token" not in response.json()
     claims = verified(visitor.tenant, response.json()["id_token"], SPA_CLIENT_ID)
     assert claims["exp"] - claims["iat"] == 36_000
+    assert claims.pop("at_hash") == at_hash(response.json()["access_token"])
     del claims["exp"], claims["iat"], claims["sid"], claims["updated_at"]
     assert claims == {
         "iss": f"{visitor.tenant.base_url}/",
@@ -62,6 +64,32 @@ def test_a_code_is_worth_nothing_to_someone_else(visitor: Visitor, change: dict[
     assert response.json()["error_description"] == description
 
 
+@pytest.mark.parametrize(
+    ("response_type", "answered"),
+    [
+        ("id_token", {"id_token"}),
+        ("token", {"access_token", "expires_in", "scope", "token_type"}),
+        ("token id_token", {"id_token", "access_token", "expires_in", "scope", "token_type"}),
+    ],
+)
+def test_an_implicit_login_answers_with_tokens_in_the_fragment(
+    visitor: Visitor, response_type: str, answered: set[str]
+) -> None:
+    # when an application without a code asks for tokens, also for one that it may not have
+    answer = visitor.log_in(response_type=response_type, code_challenge="", scope="openid email offline_access")
+    # then they come back beside the state, and none that lasts
+    assert set(answer) == answered | {"state"}
+    if "id_token" in answered:
+        claims = verified(visitor.tenant, answer["id_token"], SPA_CLIENT_ID)
+        assert (claims["sub"], claims["nonce"], claims["email"]) == (ADA, "nonce-1", "ada@shop.example")
+
+
+@pytest.mark.parametrize("change", [{"nonce": ""}, {"response_mode": "query"}])
+def test_an_implicit_login_that_is_not_safe_is_refused(visitor: Visitor, change: dict[str, str]) -> None:
+    answer = sent_back(visitor.authorize(response_type="id_token", **change))
+    assert answer["error"] == "invalid_request"
+
+
 def test_a_code_serves_once(visitor: Visitor) -> None:
     code = visitor.log_in()["code"]
     assert visitor.exchange(code).status_code == 200
@@ -79,7 +107,7 @@ def test_a_code_expires(visitor: Visitor) -> None:
     [
         ({"code_challenge": ""}, "invalid_request"),
         ({"code_challenge_method": "plain"}, "invalid_request"),
-        ({"response_type": "token"}, "unsupported_response_type"),
+        ({"response_type": "code id_token"}, "unsupported_response_type"),
         ({"audience": "https://unknown.example"}, "access_denied"),
         ({"ext-a b": "x"}, "invalid_request"),
         ({"ext-list": '["a","b"]'}, "invalid_request"),
@@ -101,7 +129,7 @@ def test_a_wrong_request_is_told_to_the_application(visitor: Visitor, change: di
         {"redirect_uri": "http://localhost@evil.example/"},
         {"redirect_uri": "http://localhost:1; script-src *"},
         {"redirect_uri": ""},
-        {"response_mode": "fragment"},
+        {"response_mode": "form_post"},
     ],
 )
 def test_nobody_is_redirected_to_an_unknown_address(visitor: Visitor, change: dict[str, str]) -> None:

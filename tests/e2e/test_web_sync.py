@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from tests.e2e.conftest import EMAIL, Demo, NewContext, look_at, take_picture
-from webapp.demo.seed import M2M_CLIENT_ID, M2M_CLIENT_SECRET, SPA_CLIENT_ID
+from webapp.demo.seed import M2M_CLIENT_ID, M2M_CLIENT_SECRET, SPA_CLIENT_ID, WEB_APP_CLIENT_ID
 
 TO_PROFILE, TO_AUTH0 = "Auth0 → BlueConic", "BlueConic → Auth0"
 MAPPINGS = [
@@ -272,6 +272,36 @@ def test_an_admin_signs_in_by_a_link(demo: Demo, admin_state: Path, new_context:
     expect(page.get_by_role("heading", name="Connections")).to_be_visible()
 
 
+def test_the_code_for_another_sdk_takes_its_place_and_nothing_typed_is_lost(demo: Demo, admin_page: Page) -> None:
+    # given a goal's page on which something was typed
+    page = admin_page
+    page.goto(f"{demo.websync_url}/connections")
+    page.get_by_role("link", name="Demo shop").first.click()
+    page.get_by_role("link", name="Sync web data").click()
+    page.get_by_label("Name", exact=True).fill("Half a name")
+    # when another SDK is chosen
+    tabs = page.get_by_role("navigation", name="How your site logs visitors in")
+    tabs.get_by_role("link", name="React").click()
+    # then its code is there, works as the other's did, and the page was not left
+    expect(page.locator("#token-code")).to_contain_text("useSyncWithWebsync")
+    expect(tabs.get_by_role("link", name="React")).to_be_focused()
+    assert "useLoginWithWebsync" in copied(page, "application")
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Half a name")
+    # and the choice is remembered
+    page.get_by_label("Name", exact=True).fill("Sync web data")
+    other = page.context.new_page()
+    other.goto(page.url)
+    expect(other.locator("#application-code")).to_contain_text("@auth0/auth0-react")
+    # and each guide is a page of its own
+    other.get_by_role("link", name="This guide as a page of its own").first.click()
+    expect(other.get_by_role("heading", name="Rule option with auth0-react")).to_be_visible()
+    look_at(other, "guide-rule")
+    other.get_by_role("link", name="Express").click()
+    other.goto(other.url.replace("/rule/", "/token/"))
+    expect(other.locator("#token-2-caption")).to_have_text("websync-token-route.js")
+    look_at(other, "guide-token")
+
+
 def test_the_pages_before_signing_in_are_good_to_look_at(demo: Demo, new_context: NewContext) -> None:
     # given somebody who has not signed in
     page = new_context().new_page()
@@ -313,7 +343,7 @@ def make_goal(page: Page, demo: Demo, name: str, *, origin: str | None = None, a
         rows.last.get_by_role("button", name="Remove").click()
     for mapping in MAPPINGS:
         add_mapping(page, *mapping)
-    page.get_by_label("Application client IDs").fill(SPA_CLIENT_ID)
+    page.get_by_label("Application client IDs").fill(f"{SPA_CLIENT_ID}\n{WEB_APP_CLIENT_ID}")
     page.get_by_label("Allowed origins").fill(origin or demo.shop_url)
     if audience is not None:
         page.get_by_label("Access token").check()

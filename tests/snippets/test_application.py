@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snippets.literals import environment
+from snippets.literals import JsCode, environment
 from snippets.parameters import MAX_VALUE_LENGTH, parameter_name
 from snippets.rendering import SnippetKind, render
 from tests.factories import make_full_goal, make_goal
@@ -132,7 +132,7 @@ def test_what_fits_travels(node: NodeProcess, values: object, expected: str) -> 
 
 
 ROUND_TRIP = (
-    environment.get_template("encoding.js.jinja").render()
+    environment.get_template("application/encoding.js.jinja").render(typed=lambda _annotation: JsCode(""))
     + environment.get_template("decoding.js.jinja").render()
     + "const encoded = encodeValues(given); return [encoded, decodeValues(encoded)];"
 )

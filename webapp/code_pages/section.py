@@ -4,16 +4,21 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from flask import render_template
+from flask import session as session_cookie
 from markupsafe import Markup
 
 from snippets.goals import WebGoal
 from snippets.rendering import Snippet, SnippetKind, render
+from snippets.sdks import SCRIPT_SDKS, Sdk
 from webapp.code_pages.deployment import DEPLOY_SCOPES, DeploymentState, action_name, compare, remembered_deployment
 from webapp.code_pages.models import Deployment
+from webapp.code_pages.sdk_guides import GUIDES, SdkGuide
 from webapp.connections.goals import find_goal, to_web_goal
 from webapp.connections.models import Connection, Goal
 from webapp.database import reading
 from webapp.settings import settings
+
+SDK_IN_SESSION = "sdk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +27,26 @@ class Section:
 
     goal: WebGoal
     connection: Connection
+    sdk: Sdk
     snippets: dict[str, Snippet]
     deployment: Deployment | None
     state: DeploymentState
     is_deployable: bool
+
+    @property
+    def guide(self) -> SdkGuide:
+        """What the guides say of the chosen SDK."""
+        return GUIDES[self.sdk]
+
+    @property
+    def is_script(self) -> bool:
+        """Say if pages may load the code of the chosen SDK from Websync."""
+        return self.sdk in SCRIPT_SDKS
+
+    @property
+    def script_query(self) -> str:
+        """What follows the address of a script that pages load from Websync."""
+        return "" if self.sdk is Sdk.SPA_JS else f"?sdk={self.sdk}"
 
     @property
     def action_name(self) -> str:
@@ -45,21 +66,39 @@ class Section:
 
 
 def code_section(goal_row: Goal) -> Markup:
-    """Return the code part of the goal's page, for the goal as it is saved."""
+    """Return the code part of the goal's page, for the goal as it is saved and the SDK that was chosen last."""
+    section = read_section(goal_row.key, chosen_sdk())
+    page = render_template("code_pages/section.html", section=section, guides=GUIDES)
+    return Markup(page)  # noqa: S704, the template escapes
+
+
+def read_section(key: str, sdk: Sdk) -> Section:
+    """Return what the code part of a goal's page says. Raises NotFoundError."""
     with reading() as session:
-        goal_row = find_goal(session, goal_row.key)
+        goal_row = find_goal(session, key)
         connection = goal_row.connection
         deployment = remembered_deployment(session, goal_row)
         goal = to_web_goal(goal_row, public_url=settings().public_url)
-    section = Section(
+    return Section(
         goal=goal,
         connection=connection,
-        snippets={kind.value: render(goal, kind) for kind in SnippetKind},
+        sdk=sdk,
+        snippets={kind.value: render(goal, kind, sdk=sdk) for kind in SnippetKind},
         deployment=deployment,
         state=compare(goal, deployment),
         is_deployable=has_credentials(connection),
     )
-    return Markup(render_template("code_pages/section.html", section=section))  # noqa: S704, the template escapes
+
+
+def chosen_sdk() -> Sdk:
+    """Return the SDK that this browser's admin chose last."""
+    chosen = session_cookie.get(SDK_IN_SESSION, "")
+    return Sdk(chosen) if chosen in set(Sdk) else Sdk.SPA_JS
+
+
+def choose_sdk(sdk: Sdk) -> None:
+    """Keep the choice of an SDK, for all goals and as long as the admin stays signed in."""
+    session_cookie[SDK_IN_SESSION] = sdk.value
 
 
 def has_credentials(connection: Connection) -> bool:

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 
-from flask import Blueprint, Response, flash, redirect, request, url_for
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
 from snippets.goals import WebGoal
 from snippets.rendering import SnippetKind, render
+from snippets.sdks import SCRIPT_SDKS, Sdk
 from webapp.accounts.audit import record
 from webapp.accounts.guard import public
 from webapp.accounts.session import signed_in_admin
@@ -20,7 +21,8 @@ from webapp.auth0.tenant import InvalidDomainError, Tenant, parse_domain
 from webapp.code_pages.deployment import DeployedAction, deploy_action, remember, remembered_deployment
 from webapp.code_pages.highlighting import highlighted
 from webapp.code_pages.models import Deployment
-from webapp.code_pages.section import code_section, has_credentials
+from webapp.code_pages.sdk_guides import GUIDES
+from webapp.code_pages.section import choose_sdk, code_section, has_credentials, read_section
 from webapp.connections.goals import find_goal, find_live_goal, to_web_goal
 from webapp.connections.models import Connection
 from webapp.database import reading, transaction
@@ -54,14 +56,35 @@ class Deployable:
     remembered: Deployment | None
 
 
+@bp.get("/goals/<key>/code")
+def choose(key: str) -> ResponseReturnValue:
+    """Show the code for another SDK from now on (``?sdk=``)."""
+    choose_sdk(_sdk())
+    return redirect(f"{url_for('connections.goal', key=key)}#code", HTTPStatus.SEE_OTHER)
+
+
+@bp.get("/goals/<key>/guides/<option>/<sdk>")
+def guide(key: str, option: str, sdk: str) -> ResponseReturnValue:
+    """Show the guide of an option (``rule`` or ``token``) for an SDK, as a page of its own."""
+    section = read_section(key, _known_sdk(sdk))
+    is_enabled = {"rule": section.goal.enable_rule, "token": section.goal.enable_token}.get(option)
+    if not is_enabled:
+        raise NotFoundError("There is no such guide, or its option is switched off.")
+    return render_template("code_pages/guide.html", section=section, option=option, guides=GUIDES)
+
+
 @bp.get("/goals/<key>/code/<kind>")
 def download(key: str, kind: str) -> ResponseReturnValue:
-    """Offer generated code as a file."""
+    """Offer generated code as a file: the first of the SDK's (``?sdk=``), or the one named by ``?file=``."""
     with reading() as session:
         goal = to_web_goal(find_goal(session, key), public_url=settings().public_url)
-    snippet = render(goal, _kind(kind))
-    headers = {"Content-Disposition": f'attachment; filename="{snippet.file_name}"', "Cache-Control": "no-store"}
-    return Response(snippet.code, content_type=JAVASCRIPT, headers=headers)
+    files = render(goal, _kind(kind), sdk=_sdk()).files
+    named = request.args.get("file", files[0].name)
+    file = next((each for each in files if each.name == named), None)
+    if file is None:
+        raise NotFoundError("There is no file of this name.")
+    headers = {"Content-Disposition": f'attachment; filename="{file.name}"', "Cache-Control": "no-store"}
+    return Response(file.code, content_type=JAVASCRIPT, headers=headers)
 
 
 @bp.get("/sync/<key>/<kind>.js")
@@ -71,10 +94,11 @@ def script(key: str, kind: str) -> ResponseReturnValue:
     with reading() as session:
         live = find_live_goal(session, key)
     goal = live.web_goal
+    sdk = _sdk()
     is_enabled = {SnippetKind.APPLICATION: goal.enable_rule, SnippetKind.TOKEN: goal.enable_token}
-    if not live.is_open or not is_enabled.get(_kind(kind)):
+    if not live.is_open or not is_enabled.get(_kind(kind)) or sdk not in SCRIPT_SDKS:
         raise NotFoundError("There is no such script, or it is switched off.")
-    response = Response(render(goal, _kind(kind)).code, content_type=JAVASCRIPT)
+    response = Response(render(goal, _kind(kind), sdk=sdk).code, content_type=JAVASCRIPT)
     response.cache_control.public = True
     response.cache_control.max_age = SCRIPT_SECONDS
     # Sites of any origin may run it: it holds nothing that their visitors may not see.
@@ -114,6 +138,17 @@ def _kind(text: str) -> SnippetKind:
     if text not in set(SnippetKind):
         raise NotFoundError("There is no code of this kind.")
     return SnippetKind(text)
+
+
+def _sdk() -> Sdk:
+    """Return the SDK of the query, or the first one if it names none."""
+    return _known_sdk(request.args.get("sdk", Sdk.SPA_JS))
+
+
+def _known_sdk(text: str) -> Sdk:
+    if text not in set(Sdk):
+        raise NotFoundError("There is no code for this SDK.")
+    return Sdk(text)
 
 
 def _read_deployable(key: str) -> Deployable:

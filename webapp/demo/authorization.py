@@ -1,4 +1,4 @@
-"""``/authorize``, the login page and ``/v2/logout``: OAuth 2.0 authorization code with PKCE, as Auth0 answers it.
+"""``/authorize``, the login page and ``/v2/logout``: authorization code with PKCE, and implicit, as Auth0 answers them.
 
 Of Authlib's server only the code challenge is used: JSON bodies, ``web_message``, and running Actions before a code is
 issued are Auth0's own ways, and nearly all of the rest. Sources: RFC 6749, RFC 7636, OpenID Connect Core 1.0; Auth0
@@ -14,7 +14,7 @@ from flask.typing import ResponseReturnValue
 
 from webapp.demo.addresses import is_loopback_url, origin_of
 from webapp.demo.context import tenant
-from webapp.demo.grants import granted_scopes
+from webapp.demo.grants import granted_scopes, issue_tokens
 from webapp.demo.login import Login, LoginRefusedError, process_login
 from webapp.demo.state import prune
 from webapp.demo.tokens import opaque_token
@@ -25,6 +25,7 @@ Data = dict[str, Any]
 SESSION_LIFETIME_SECONDS = 7 * 86_400
 LOGIN_LIFETIME_SECONDS = 3_600
 CODE_LIFETIME_SECONDS = 60
+RESPONSE_TYPES = ("code", "id_token", "token", "id_token token")
 MAX_EXT_PARAMETERS = 10
 EXT_NAME = re.compile(r"ext-[\w-]{1,28}", re.ASCII)
 EXT_VALUE = re.compile(r"[-\w.*~@+ /:]{1,255}", re.ASCII)
@@ -139,16 +140,22 @@ def _check_application(parameters: Data) -> None:
         raise BadApplicationError("The application is not known to this tenant.")
     if not is_loopback_url(parameters.get("redirect_uri", "")):
         raise BadApplicationError("Callback URL mismatch. The demo allows loopback addresses only.")
-    if parameters.get("response_mode", "query") not in {"query", "web_message"}:
-        raise BadApplicationError("The demo answers as query or web_message only.")
+    if parameters.get("response_mode", "query") not in {"query", "fragment", "web_message"}:
+        raise BadApplicationError("The demo answers as query, fragment or web_message only.")
 
 
 def _check_parameters(parameters: Data) -> None:
     """Raise AuthorizationError for what Auth0 refuses of a public client's request."""
-    if parameters.get("response_type") != "code":
-        raise AuthorizationError("unsupported_response_type", "The demo tenant supports the response type code only")
-    if not parameters.get("code_challenge") or parameters.get("code_challenge_method") != "S256":
-        raise AuthorizationError("invalid_request", "Parameter 'code_challenge' with method S256 is required")
+    response_type = _response_type(parameters)
+    if response_type not in RESPONSE_TYPES:
+        raise AuthorizationError("unsupported_response_type", f"The demo tenant supports {', '.join(RESPONSE_TYPES)}")
+    if response_type == "code":
+        if not parameters.get("code_challenge") or parameters.get("code_challenge_method") != "S256":
+            raise AuthorizationError("invalid_request", "Parameter 'code_challenge' with method S256 is required")
+    elif parameters.get("response_mode") == "query":
+        raise AuthorizationError("invalid_request", "Tokens do not travel in a query")
+    if "id_token" in response_type and not parameters.get("nonce"):
+        raise AuthorizationError("invalid_request", "Missing required parameter: nonce")
     audience = parameters.get("audience") or None
     with tenant().state.read() as data:
         if audience is not None and audience not in data["resource_servers"]:
@@ -188,7 +195,7 @@ def _ask_to_log_in(parameters: Data, query: Data, body: Data) -> ResponseReturnV
 
 
 def _complete(parameters: Data, query: Data, body: Data, session_id: str, *, is_counted: bool) -> ResponseReturnValue:
-    """Run the Actions and answer with a code. Raises AuthorizationError if they refuse."""
+    """Run the Actions and answer with a code or with tokens. Raises AuthorizationError if they refuse."""
     this, audience = tenant(), parameters.get("audience") or None
     with this.state.read() as data:
         user_id = data["sessions"][session_id]["user_id"]
@@ -203,8 +210,8 @@ def _complete(parameters: Data, query: Data, body: Data, session_id: str, *, is_
         request=request_facts() | {"query": query, "body": body},
         transaction={
             "redirect_uri": parameters["redirect_uri"],
-            "response_type": ["code"],
-            "response_mode": parameters.get("response_mode", "query"),
+            "response_type": _response_type(parameters).split(),
+            "response_mode": _response_mode(parameters),
             "prompt": parameters.get("prompt", "").split(),
             "state": parameters.get("state", ""),
         },
@@ -213,20 +220,44 @@ def _complete(parameters: Data, query: Data, body: Data, session_id: str, *, is_
         claims = process_login(this.state, login)
     except LoginRefusedError as error:
         raise AuthorizationError("access_denied", str(error)) from error
-    code, now = opaque_token(), this.state.now()
-    with this.state.change() as data:
+    grant = {
+        **{name: parameters.get(name) for name in ("client_id", "redirect_uri", "code_challenge", "nonce")},
+        "user_id": user_id,
+        "session_id": session_id,
+        "scopes": scopes,
+        "audience": audience,
+        "id_claims": claims.id_token,
+        "access_claims": claims.access_token,
+    }
+    return _answer(parameters, _code(grant) if _response_type(parameters) == "code" else _tokens(parameters, grant))
+
+
+def _code(grant: Data) -> Data:
+    code, now = opaque_token(), tenant().state.now()
+    with tenant().state.change() as data:
         prune(data["codes"], now)
-        data["codes"][code] = {
-            **{name: parameters.get(name) for name in ("client_id", "redirect_uri", "code_challenge", "nonce")},
-            "user_id": user_id,
-            "session_id": session_id,
-            "scopes": scopes,
-            "audience": audience,
-            "id_claims": claims.id_token,
-            "access_claims": claims.access_token,
-            "expires_at": now + CODE_LIFETIME_SECONDS,
-        }
-    return _answer(parameters, {"code": code})
+        data["codes"][code] = grant | {"expires_at": now + CODE_LIFETIME_SECONDS}
+    return {"code": code}
+
+
+def _tokens(parameters: Data, grant: Data) -> Data:
+    """Return what the implicit flow answers: no refresh token, and only what was asked for. Source: OIDC Core, 3.2."""
+    scopes = [scope for scope in grant["scopes"] if scope != "offline_access"]
+    tokens = issue_tokens(tenant(), grant | {"scopes": scopes})
+    id_token = tokens.pop("id_token", None)
+    wanted = _response_type(parameters).split()
+    answer = tokens if "token" in wanted else {}
+    return answer | {"id_token": id_token} if "id_token" in wanted and id_token else answer
+
+
+def _response_type(parameters: Data) -> str:
+    """Return the wanted kinds in alphabetical order: their own order means nothing."""
+    return " ".join(sorted(parameters.get("response_type", "").split()))
+
+
+def _response_mode(parameters: Data) -> str:
+    default = "query" if _response_type(parameters) == "code" else "fragment"
+    return str(parameters.get("response_mode") or default)
 
 
 def request_facts() -> Data:
@@ -247,6 +278,8 @@ def _answer(parameters: Data, answer: Data) -> ResponseReturnValue:
     if parameters.get("response_mode") == "web_message":
         g.frame_ancestor = origin_of(redirect_uri)
         return render_template("demo/web_message.html", answer=answer, target_origin=origin_of(redirect_uri))
+    if _response_mode(parameters) == "fragment":
+        return redirect(f"{redirect_uri.partition('#')[0]}#{urlencode(answer)}")
     address, _, fragment = redirect_uri.partition("#")
     joined = f"{address}{'&' if '?' in address else '?'}{urlencode(answer)}"
     return redirect(joined + (f"#{fragment}" if fragment else ""))

@@ -5,7 +5,7 @@ from typing import Any
 from webapp.demo.claims import standard_claims
 from webapp.demo.context import Tenant
 from webapp.demo.state import prune
-from webapp.demo.tokens import opaque_token, sign, token_digest
+from webapp.demo.tokens import at_hash, opaque_token, sign, token_digest
 
 Data = dict[str, Any]
 REFRESH_TOKEN_LIFETIME_SECONDS = 30 * 86_400
@@ -42,13 +42,13 @@ def issue_tokens(tenant: Tenant, grant: Data) -> Data:
             "token_type": "Bearer",
         }
         if "openid" in grant["scopes"]:
-            response["id_token"] = _id_token(tenant, data, grant, now)
+            response["id_token"] = _id_token(tenant, data, grant, now, access_token)
         if "offline_access" in grant["scopes"]:
             response["refresh_token"] = _refresh_token(data, grant, now)
     return response
 
 
-def _id_token(tenant: Tenant, data: Data, grant: Data, now: int) -> str:
+def _id_token(tenant: Tenant, data: Data, grant: Data, now: int, access_token: str) -> str:
     user = data["users"][grant["user_id"]]
     claims = standard_claims(user, grant["scopes"]) | grant["id_claims"]
     claims |= {
@@ -57,6 +57,7 @@ def _id_token(tenant: Tenant, data: Data, grant: Data, now: int) -> str:
         "iat": now,
         "exp": now + data["id_token_lifetime_seconds"],
         "sid": grant["session_id"],
+        "at_hash": at_hash(access_token),
     }
     if grant.get("nonce"):
         claims["nonce"] = grant["nonce"]

@@ -5,6 +5,7 @@ Source: Auth0 Authentication API; RFC 6749; RFC 7636; OpenID Connect Discovery 1
 
 import hmac
 from typing import Any
+from urllib.parse import unquote_plus
 
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from flask import Blueprint, jsonify, request
@@ -12,7 +13,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
 from webapp.demo.addresses import is_loopback_url
-from webapp.demo.authorization import request_facts
+from webapp.demo.authorization import RESPONSE_TYPES, request_facts
 from webapp.demo.claims import standard_claims
 from webapp.demo.context import tenant
 from webapp.demo.grants import OIDC_SCOPES, issue_tokens
@@ -63,9 +64,9 @@ def show_configuration() -> ResponseReturnValue:
         token_endpoint=f"{base}/oauth/token",
         userinfo_endpoint=f"{base}/userinfo",
         jwks_uri=f"{base}/.well-known/jwks.json",
-        response_types_supported=["code"],
-        response_modes_supported=["query", "web_message"],
-        grant_types_supported=["authorization_code", "refresh_token", "client_credentials"],
+        response_types_supported=list(RESPONSE_TYPES),
+        response_modes_supported=["query", "fragment", "web_message"],
+        grant_types_supported=["authorization_code", "implicit", "refresh_token", "client_credentials"],
         code_challenge_methods_supported=["S256"],
         subject_types_supported=["public"],
         id_token_signing_alg_values_supported=["RS256"],
@@ -119,7 +120,9 @@ def _body() -> dict[str, str]:
         raise TokenError("invalid_request", "The body must be a form or a JSON object of texts", 400)
     basic = request.authorization
     if basic is not None and basic.type == "basic":
-        values |= {"client_id": basic.username or "", "client_secret": basic.password or ""}
+        # Both were form-encoded before they were joined. Source: RFC 6749, 2.3.1.
+        username, password = unquote_plus(basic.username or ""), unquote_plus(basic.password or "")
+        values |= {"client_id": username, "client_secret": password}
     return values
 
 

@@ -8,8 +8,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 API_AUDIENCE = "https://api.shop.example"
 SPA_CLIENT_ID = "demo-shop"
+WEB_APP_CLIENT_ID = "demo-web-app"
+WEB_APP_CLIENT_SECRET = "demo-web-app-secret"  # noqa: S105 - public on purpose, good for the demo tenant alone
 M2M_CLIENT_ID = "websync-demo"
-M2M_CLIENT_SECRET = "websync-demo-secret"  # noqa: S105 - public on purpose, good for the demo tenant alone
+M2M_CLIENT_SECRET = "websync-demo-secret"  # noqa: S105 - the same
 READER_CLIENT_ID = "reader-demo"
 READER_CLIENT_SECRET = "reader-demo-secret"  # noqa: S105 - the same
 DATABASE = "Username-Password-Authentication"
@@ -80,6 +82,13 @@ def _clients() -> list[Data]:
     return [
         # Every loopback address is an allowed callback, so that the shop may stand on any port (RFC 8252, 7.3).
         {"client_id": SPA_CLIENT_ID, "name": "Demo shop", "kind": "spa", "metadata": {}, "rotate_refresh_tokens": True},
+        {
+            "client_id": WEB_APP_CLIENT_ID,
+            "client_secret": WEB_APP_CLIENT_SECRET,
+            "name": "Demo web app",
+            "kind": "regular_web",
+            "metadata": {},
+        },
         {
             "client_id": M2M_CLIENT_ID,
             "client_secret": M2M_CLIENT_SECRET,

@@ -1,5 +1,6 @@
 """Signing and reading the demo tenant's tokens, and its key set."""
 
+import base64
 import hashlib
 import json
 import secrets
@@ -52,6 +53,12 @@ def verified_claims(signing_keys: list[Data], token: str, *, audience: str, issu
 def token_digest(token: str) -> str:
     """Return the name under which an issued token is remembered; the token itself isn't kept."""
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+
+
+def at_hash(access_token: str) -> str:
+    """Return what ties an ID token to the access token beside it. Source: OpenID Connect Core 1.0, 3.2.2.9."""
+    digest = hashlib.sha256(access_token.encode("ascii")).digest()
+    return base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode("ascii")
 
 
 def opaque_token() -> str:

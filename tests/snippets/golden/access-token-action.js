@@ -82,6 +82,10 @@ function parameter(event, name) {
   return event.request?.query?.[name] ?? event.request?.body?.[name];
 }
 
+/**
+ * @param {Event} event
+ * @param {PostLoginAPI} api
+ */
 exports.onExecutePostLogin = async (event, api) => {
   try {
     // Logins of other applications are not this goal's business.
@@ -105,7 +109,7 @@ exports.onExecutePostLogin = async (event, api) => {
     }
 
     // Access tokens for other APIs do not come to Websync.
-    if (!["https://api.shop.example"].includes(event.resource_server?.identifier)) return;
+    if (!["https://api.shop.example"].includes(event.resource_server?.identifier ?? "")) return;
 
     // The fields that the token would lack.
     const login = { ...event, user };

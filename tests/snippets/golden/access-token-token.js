@@ -3,12 +3,12 @@
 // It goes into the page to which Auth0 sends visitors back after logging in. There call, once for each login,
 //   await auth0Client.handleRedirectCallback(); syncWithWebsync(auth0Client);
 // It is silent on failure; listen to "websync:synced" on window to see what came of it.
+/** @param {import("@auth0/auth0-spa-js").Auth0Client} auth0Client */
 async function syncWithWebsync(auth0Client) {
   const key = "websync:shop-goal";
   const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-  // BlueConic's client once its profile is ready (its id may change before); nothing if it takes too long. Not every version
-  // says so to who asks late, but then the cookie has the final id.
+  // BlueConic's client once its profile id is final, which its cookie tells who comes too late for the event.
   function whenBlueConic(timeout) {
     const ifConfirmed = () => {
       const client = window.blueConicClient;
@@ -16,7 +16,7 @@ async function syncWithWebsync(auth0Client) {
       return id && document.cookie.includes("BCSessionID=" + id) ? client : undefined;
     };
     const loaded = new Promise((resolve) => {
-      if (window.blueConicClient?.event?.subscribe) resolve();
+      if (window.blueConicClient?.event?.subscribe) resolve(null);
       else window.addEventListener("onBlueConicLoaded", resolve, { once: true });
     });
     const ready = loaded.then(() => new Promise((resolve) => {
@@ -31,40 +31,29 @@ async function syncWithWebsync(auth0Client) {
     return auth0Client.getTokenSilently({ authorizationParams: { audience: "https://api.shop.example" } });
   }
 
-  // Tells tokens apart without keeping one; null where the browser has no digests.
+  // Tells tokens apart without keeping one.
   async function digestOf(token) {
+    const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(token));
+    return btoa(String.fromCharCode(...new Uint8Array(digest)));
+  }
+
+  // Without storage a token is posted again; Websync applies it once.
+  function stored(use) {
     try {
-      const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(token));
-      return btoa(String.fromCharCode(...new Uint8Array(digest)));
+      return use(localStorage);
     } catch {
       return null;
     }
   }
 
-  function remembered() {
-    try {
-      return localStorage.getItem(key);
-    } catch {
-      return null;
-    }
-  }
-
-  function remember(digest) {
-    try {
-      if (digest) localStorage.setItem(key, digest);
-    } catch {
-      // Without storage the token is posted again; Websync applies it once.
-    }
-  }
-
-  // Up to four attempts; the last answer, or undefined if there was none.
+  // Up to four attempts; the last answer, if there was any.
   async function post(body) {
     const headers = { "content-type": "application/json" };
     for (let attempt = 1; ; attempt++) {
       const response = await fetch("https://websync.example/sync/shop-goal/token", {
         method: "POST", keepalive: true, credentials: "omit", headers, body,
       }).catch(() => undefined);
-      if (attempt === 4 || (response && response.status !== 429 && response.status !== 503)) return response;
+      if (attempt === 4 || (response && ![429, 503].includes(response.status))) return response;
       const seconds = Number(response?.headers.get("Retry-After"));
       await pause(seconds > 0 ? Math.min(seconds, 30) * 1000 : 500 * 2 ** attempt * (0.5 + Math.random()));
     }
@@ -73,8 +62,8 @@ async function syncWithWebsync(auth0Client) {
   try {
     const token = await freshToken();
     if (!token) return null;
-    const digest = await digestOf(token);
-    if (digest && remembered() === digest) return null;
+    const digest = await digestOf(token).catch(() => null);
+    if (digest && stored((storage) => storage.getItem(key)) === digest) return null;
     const client = await whenBlueConic(pause(2000));
     let profileId = null;
     try {
@@ -85,18 +74,19 @@ async function syncWithWebsync(auth0Client) {
     }
     const response = await post(JSON.stringify({ token, profileId }));
     const answer = (await response?.json().catch(() => null)) ?? {};
+    const ok = response?.ok;
     const status = response?.status ?? 0;
-    // Final: applied, or wrong in itself. What somebody can mend (a goal that is off) is tried again with the next call.
-    if (response?.ok || [400, 409, 413].includes(status)) remember(digest);
-    const detail = response?.ok ? answer : { error: answer.type || answer.title || "failed", status };
+    // Applied, or wrong in itself; anything else is tried again later.
+    if (digest && (ok || [400, 409, 413].includes(status))) stored((storage) => storage.setItem(key, digest));
+    const detail = ok ? answer : { error: answer.type || answer.title || "failed", status };
     window.dispatchEvent(new CustomEvent("websync:synced", { detail }));
     try {
       // This browser's profile is somebody else's.
-      if (response?.ok && answer.switchProfile === true) client?.profile.createProfile(window, function () {});
+      if (ok && answer.switchProfile === true) client?.profile.createProfile(window, function () {});
     } catch {}
     return detail;
   } catch {
-    // Nobody is logged in, or something is broken that the visitor need not see.
+    // Nobody is logged in, or something broke: visitors need not see it.
     return null;
   }
 }

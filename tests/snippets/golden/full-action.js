@@ -82,6 +82,10 @@ function parameter(event, name) {
   return event.request?.query?.[name] ?? event.request?.body?.[name];
 }
 
+/**
+ * @param {Event} event
+ * @param {PostLoginAPI} api
+ */
 exports.onExecutePostLogin = async (event, api) => {
   try {
     // Logins of other applications are not this goal's business.

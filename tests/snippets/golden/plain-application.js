@@ -4,37 +4,42 @@
 //   auth0Client.loginWithRedirect(options)
 // by
 //   loginWithWebsync(auth0Client, options)
+/** @param {import("@auth0/auth0-spa-js").Auth0Client} auth0Client */
 async function loginWithWebsync(auth0Client, options = {}) {
-  // BlueConic's client once its profile is ready (its id may change before); nothing if it takes too long. Not every version
-  // says so to who asks late, but then the cookie has the final id.
-  function whenBlueConic(timeout) {
-    const ifConfirmed = () => {
-      const client = window.blueConicClient;
-      const id = client?.profile?.getProfile()?.getId();
-      return id && document.cookie.includes("BCSessionID=" + id) ? client : undefined;
-    };
-    const loaded = new Promise((resolve) => {
-      if (window.blueConicClient?.event?.subscribe) resolve();
-      else window.addEventListener("onBlueConicLoaded", resolve, { once: true });
-    });
-    const ready = loaded.then(() => new Promise((resolve) => {
-      const client = window.blueConicClient;
-      client.event.subscribe(client.event.onReady || "onReady", window, () => resolve(client));
-    }));
-    return Promise.race([ready.catch(ifConfirmed), timeout.then(ifConfirmed)]).catch(() => undefined);
+  // The parameters that carry BlueConic's values through the login. Without BlueConic (blocked, slow) there are none.
+  async function websyncParameters() {
+    // BlueConic's client once its profile id is final, which its cookie tells who comes too late for the event.
+    function whenBlueConic(timeout) {
+      const ifConfirmed = () => {
+        const client = window.blueConicClient;
+        const id = client?.profile?.getProfile()?.getId();
+        return id && document.cookie.includes("BCSessionID=" + id) ? client : undefined;
+      };
+      const loaded = new Promise((resolve) => {
+        if (window.blueConicClient?.event?.subscribe) resolve(null);
+        else window.addEventListener("onBlueConicLoaded", resolve, { once: true });
+      });
+      const ready = loaded.then(() => new Promise((resolve) => {
+        const client = window.blueConicClient;
+        client.event.subscribe(client.event.onReady || "onReady", window, () => resolve(client));
+      }));
+      return Promise.race([ready.catch(ifConfirmed), timeout.then(ifConfirmed)]).catch(() => undefined);
+    }
+
+    const parameters = {};
+    try {
+      const timeout = new Promise((resolve) => setTimeout(resolve, 800));
+      const client = await whenBlueConic(timeout);
+      const profile = client?.profile.getProfile();
+      const profileId = profile?.getId();
+      if (/^[A-Za-z0-9-]{1,64}$/.test(profileId ?? "")) parameters["ext-bc_profile_id"] = profileId;
+    } catch {
+      // What BlueConic did not tell is left out.
+    }
+    return parameters;
   }
 
-  const parameters = {};
-  try {
-    // Without BlueConic (blocked, slow) the visitor logs in all the same.
-    const timeout = new Promise((resolve) => setTimeout(resolve, 800));
-    const client = await whenBlueConic(timeout);
-    const profile = client?.profile.getProfile();
-    const profileId = profile?.getId();
-    if (/^[A-Za-z0-9-]{1,64}$/.test(profileId ?? "")) parameters["ext-bc_profile_id"] = profileId;
-  } catch {
-    // What BlueConic did not tell is left out.
-  }
+  const parameters = await websyncParameters();
   return auth0Client.loginWithRedirect({
     ...options,
     authorizationParams: { ...parameters, ...options?.authorizationParams },

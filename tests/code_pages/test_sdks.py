@@ -1,0 +1,99 @@
+"""The choice of the SDK, its guides and its files."""
+
+from collections.abc import Callable
+
+import pytest
+from flask.testing import FlaskClient
+
+from snippets.rendering import SnippetKind, render
+from snippets.sdks import SCRIPT_SDKS, Sdk
+from tests.code_pages.conftest import GOAL_KEY, PUBLIC_URL, SaveGoal
+from tests.code_pages.test_pages import NOWHERE, PAGE, shown_code, text_of
+from tests.factories import make_full_goal
+from webapp.code_pages.sdk_guides import GUIDES
+
+
+@pytest.fixture
+def stored(connect: Callable[..., None], save: SaveGoal) -> None:
+    """A goal with both options on."""
+    connect(NOWHERE)
+    save()
+
+
+@pytest.mark.usefixtures("stored")
+@pytest.mark.parametrize("sdk", Sdk)
+def test_the_page_shows_the_code_of_the_sdk_that_was_chosen_last(admin_client: FlaskClient, sdk: Sdk) -> None:
+    # when an SDK is chosen
+    answer = admin_client.get(f"{PAGE}/code?sdk={sdk}")
+    # then the page shows its code from now on, and its lines to replace
+    assert (answer.status_code, answer.location) == (303, f"{PAGE}#code")
+    page = admin_client.get(PAGE).text
+    goal = make_full_goal(key=GOAL_KEY, public_url=PUBLIC_URL, revision=1)
+    for kind in (SnippetKind.APPLICATION, SnippetKind.TOKEN):
+        assert shown_code(page, kind) == render(goal, kind, sdk=sdk).code
+    for line in (*GUIDES[sdk].login_after.splitlines(), *GUIDES[sdk].token_call.splitlines()):
+        assert " ".join(line.split()) in text_of(page)
+    # and only where a page can load it as a script, it says how
+    assert (f"/sync/{GOAL_KEY}/token.js" in text_of(page)) == (sdk in SCRIPT_SDKS)
+
+
+@pytest.mark.usefixtures("stored")
+@pytest.mark.parametrize("path", ["code?sdk=jquery", "code/token?sdk=jquery", "guides/token/jquery"])
+def test_an_sdk_that_there_is_not_is_not_found(admin_client: FlaskClient, path: str) -> None:
+    assert admin_client.get(f"{PAGE}/{path}").status_code == 404
+
+
+@pytest.mark.usefixtures("stored")
+@pytest.mark.parametrize("sdk", Sdk)
+@pytest.mark.parametrize("kind", [SnippetKind.APPLICATION, SnippetKind.TOKEN])
+def test_each_file_of_an_sdk_can_be_downloaded(admin_client: FlaskClient, kind: SnippetKind, sdk: Sdk) -> None:
+    for file in render(make_full_goal(key=GOAL_KEY, public_url=PUBLIC_URL, revision=1), kind, sdk=sdk).files:
+        # when a file is asked for by its name
+        response = admin_client.get(f"{PAGE}/code/{kind}?sdk={sdk}&file={file.name}")
+        # then it comes, to the letter
+        assert response.text == file.code
+        assert response.headers["Content-Disposition"] == f'attachment; filename="{file.name}"'
+
+
+@pytest.mark.usefixtures("stored")
+def test_a_file_that_there_is_not_is_not_found(admin_client: FlaskClient) -> None:
+    assert admin_client.get(f"{PAGE}/code/token?file=other.js").status_code == 404
+
+
+@pytest.mark.usefixtures("stored")
+@pytest.mark.parametrize("sdk", Sdk)
+def test_only_classic_scripts_are_served_to_pages(client: FlaskClient, sdk: Sdk) -> None:
+    for kind in (SnippetKind.APPLICATION, SnippetKind.TOKEN):
+        response = client.get(f"/sync/{GOAL_KEY}/{kind}.js?sdk={sdk}")
+        if sdk in SCRIPT_SDKS:
+            goal = make_full_goal(key=GOAL_KEY, public_url=PUBLIC_URL, revision=1)
+            assert response.text == render(goal, kind, sdk=sdk).code
+        else:
+            assert response.status_code == 404
+
+
+@pytest.mark.usefixtures("stored")
+@pytest.mark.parametrize("sdk", Sdk)
+@pytest.mark.parametrize(("option", "kind"), [("rule", "application"), ("token", "token")])
+def test_each_guide_is_a_page_of_its_own(admin_client: FlaskClient, option: str, kind: SnippetKind, sdk: Sdk) -> None:
+    # when a guide is opened
+    page = admin_client.get(f"{PAGE}/guides/{option}/{sdk}").text
+    # then it has that SDK's code and lines, whichever was chosen before
+    code = render(make_full_goal(key=GOAL_KEY, public_url=PUBLIC_URL, revision=1), SnippetKind(kind), sdk=sdk).code
+    assert shown_code(page, SnippetKind(kind)) == code
+    guide = GUIDES[sdk]
+    for line in (guide.login_after if option == "rule" else guide.token_call).splitlines():
+        assert " ".join(line.split()) in text_of(page)
+
+
+@pytest.mark.parametrize("option", ["rule", "token", "nothing"])
+def test_a_guide_of_an_option_that_is_off_is_not_found(
+    admin_client: FlaskClient, connect: Callable[..., None], save: SaveGoal, option: str
+) -> None:
+    connect(NOWHERE)
+    save(**({f"enable_{option}": False} if option != "nothing" else {}))
+    assert admin_client.get(f"{PAGE}/guides/{option}/auth0-spa-js").status_code == 404
+
+
+def test_every_sdk_has_its_guide() -> None:
+    assert set(GUIDES) == set(Sdk)
