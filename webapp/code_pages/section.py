@@ -10,6 +10,7 @@ from snippets.goals import WebGoal
 from snippets.rendering import Snippet, SnippetKind, render
 from webapp.code_pages.deployment import DEPLOY_SCOPES, DeploymentState, action_name, compare, remembered_deployment
 from webapp.code_pages.models import Deployment
+from webapp.code_pages.tenant_access import has_credentials
 from webapp.connections.goals import find_goal, to_web_goal
 from webapp.connections.models import Connection, Goal
 from webapp.database import reading
@@ -60,8 +61,3 @@ def code_section(goal_row: Goal) -> Markup:
         is_deployable=has_credentials(connection),
     )
     return Markup(render_template("code_pages/section.html", section=section))  # noqa: S704, the template escapes
-
-
-def has_credentials(connection: Connection) -> bool:
-    """Say if Websync can call the connection's tenant."""
-    return bool(connection.auth0_domain and connection.auth0_client_id and connection.sealed_client_secret)

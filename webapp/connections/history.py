@@ -18,10 +18,11 @@ PAGE_LENGTH = 50
 
 @dataclass(frozen=True, slots=True)
 class HistoryLine:
-    """One line of the list: a revision, and what it changed in words."""
+    """One line of the list: a revision, and what it changed in words since the one before, if that is kept."""
 
     row: GoalRevision
     summary: str
+    revision_before: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,15 @@ class HistoryPage:
 
     lines: tuple[HistoryLine, ...]
     next_before: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SeenRevision:
+    """A kept revision and the goal that it was. Without one, ``problems`` say why this version takes it no more."""
+
+    row: GoalRevision
+    web_goal: WebGoal | None
+    problems: tuple[Problem, ...] = ()
 
 
 def keep_revision(session: Session, goal: Goal, *, saved_by: str) -> None:
@@ -70,7 +80,7 @@ def list_history(session: Session, goal: Goal, *, before: int | None) -> History
     # One more than the page shows: the last line too says what it changed.
     rows = list(session.scalars(query.order_by(GoalRevision.revision.desc()).limit(PAGE_LENGTH + 1)))
     shown = rows[:PAGE_LENGTH]
-    lines = tuple(HistoryLine(row, _summary(older, row)) for row, older in zip(shown, [*rows[1:], None], strict=False))
+    lines = tuple(_line(row, older) for row, older in zip(shown, [*rows[1:], None], strict=False))
     return HistoryPage(lines, shown[-1].revision if len(rows) > PAGE_LENGTH else None)
 
 
@@ -83,13 +93,12 @@ def read_revision(row: GoalRevision, *, public_url: str) -> WebGoal:
     return read_web_goal({**row.plain, "revision": row.revision}, public_url=public_url)
 
 
-def problems_of(row: GoalRevision, *, public_url: str) -> tuple[Problem, ...]:
-    """Return why a kept revision cannot be a goal any more; nothing if it can."""
+def look_at_revision(row: GoalRevision, *, public_url: str) -> SeenRevision:
+    """Return a kept revision with what it said, or with why it cannot be a goal any more."""
     try:
-        read_revision(row, public_url=public_url)
+        return SeenRevision(row, read_revision(row, public_url=public_url))
     except InvalidGoalError as error:
-        return error.problems
-    return ()
+        return SeenRevision(row, None, error.problems)
 
 
 def content(row: GoalRevision) -> Plain:
@@ -97,7 +106,7 @@ def content(row: GoalRevision) -> Plain:
     return {**row.plain, "is_on": row.is_on}
 
 
-def _summary(older: GoalRevision | None, row: GoalRevision) -> str:
+def _line(row: GoalRevision, older: GoalRevision | None) -> HistoryLine:
     if older is not None:
-        return summary(content(older), content(row))
-    return "created" if row.revision == 1 else "the first revision that was kept"
+        return HistoryLine(row, summary(content(older), content(row)), older.revision)
+    return HistoryLine(row, "created" if row.revision == 1 else "the first revision that was kept", None)
