@@ -77,7 +77,7 @@ def test_a_removed_row_stands_where_it_was() -> None:
         ({}, {}, "nothing changed"),
         ({}, {"revision": 8}, "nothing changed"),
         ({"mappings": (A,)}, {"mappings": (A, B, C)}, "2 mappings added"),
-        ({"mappings": (A, B)}, {"mappings": (B, C)}, "1 mapping added, 1 mapping removed"),
+        ({"mappings": (A, B)}, {"mappings": (B, C)}, "1 mapping added, 1 removed"),
         ({"mappings": (A, B)}, {"mappings": (B, A)}, "1 mapping moved"),
         (
             {},
@@ -90,7 +90,7 @@ def test_a_removed_row_stands_where_it_was() -> None:
         ({"is_on": False}, {"is_on": True}, "switched on"),
         ({}, {"enable_rule": False}, "Rule option switched off"),
         ({"allow_creation": False}, {}, "allow creation of profiles switched on"),
-        ({}, {"mappings": (A, B), "name": "Renamed"}, "2 mappings added, 1 mapping removed, name changed"),
+        ({}, {"mappings": (A, B), "name": "Renamed"}, "2 mappings added, 1 removed, name changed"),
     ],
 )
 def test_a_revision_is_summed_up_in_words(before: dict[str, Any], after: dict[str, Any], expected: str) -> None:

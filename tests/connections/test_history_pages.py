@@ -53,7 +53,7 @@ def test_the_goals_page_leads_to_its_history_and_back(admin_client: FlaskClient)
     page = admin_client.get(f"{address}/history").text
     # then there is one revision, and the way back
     (line,) = listed(page)
-    assert line == "1 current Created just now admin@example.org"
+    assert line == "Revision 1 current Created just now admin@example.org"
     assert f'href="{address}"' in page
     # and a page of a goal that does not exist yet leads nowhere
     assert "/history" not in admin_client.get("/connections").text
@@ -69,8 +69,8 @@ def test_the_list_says_what_each_revision_changed(admin_client: FlaskClient) -> 
     # then the newest stands first, and old ones can be compared and restored
     lines = listed(page)
     assert [line.split(" (")[0] for line in lines[:2]] == [
-        "3 current Allowed origins changed",
-        "2 1 mapping changed, name changed",
+        "Revision 3 current Allowed origins changed",
+        "Revision 2 1 mapping changed, name changed",
     ]
     assert "Restore" not in lines[0]
     assert "Restore revision 2" in lines[1]
@@ -83,7 +83,7 @@ def test_who_saved_a_revision_from_before_is_unknown(app: Flask, admin_client: F
     with app.extensions["database"].transaction() as session:
         session.scalars(select(GoalRevision)).one().saved_by = ""
     # when it is listed, then that is said
-    assert listed(admin_client.get(f"{address}/history").text) == ["1 current Created just now unknown"]
+    assert listed(admin_client.get(f"{address}/history").text) == ["Revision 1 current Created just now unknown"]
 
 
 def test_a_long_history_has_pages(app: Flask, admin_client: FlaskClient) -> None:
@@ -103,7 +103,7 @@ def test_a_long_history_has_pages(app: Flask, admin_client: FlaskClient) -> None
     second = admin_client.get(unescape(link[1])).text
     # then none is missing
     assert len(listed(page)) == PAGE_LENGTH
-    assert [line.split(" ")[0] for line in listed(second)] == ["1"]
+    assert [line.split(" ")[1] for line in listed(second)] == ["1"]
     assert 'rel="next"' not in second
     assert "Newest" in second
 
@@ -198,8 +198,8 @@ def test_restoring_makes_a_new_revision_of_an_old_one(app: Flask, admin_client: 
     assert 'state-on">On' in page
     lines = listed(admin_client.get(f"{address}/history").text)
     assert [line.split(" (")[0] for line in lines] == [
-        "3 current Name changed, switched on",
-        "2 Name changed, switched off",
+        "Revision 3 current Name changed, switched on",
+        "Revision 2 Name changed, switched off",
         lines[2],
     ]
     # and it is on record, once

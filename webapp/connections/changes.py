@@ -187,9 +187,11 @@ def _setting_changes(before: Plain, after: Plain) -> Iterator[SettingChange]:
 
 
 def _row_words(rows: Sequence[RowChange], noun: str) -> Iterator[str]:
+    """Yield ``2 mappings added``, ``1 removed``: the noun is said once."""
     for state in (RowState.ADDED, RowState.REMOVED, RowState.CHANGED, RowState.MOVED):
         if count := sum(row.state is state for row in rows):
-            yield f"{count} {noun}{'s' if count > 1 else ''} {state}"
+            yield f"{count}{noun and f' {noun}'}{'s' if noun and count > 1 else ''} {state}"
+            noun = ""
 
 
 def _setting_words(setting: SettingChange) -> str:

@@ -37,10 +37,11 @@ class ShownCell:
 
 @dataclass(frozen=True, slots=True)
 class ShownRow:
-    """A row that did not stay as it was. ``words`` say what became of it."""
+    """A row that did not stay as it was. ``words`` say what became of it; a moved one may be nearer to the top now."""
 
     state: RowState
     words: str
+    is_upwards: bool
     cells: tuple[ShownCell, ...]
 
 
@@ -83,7 +84,10 @@ LINK_COLUMNS = (
 def row_table(changes: Sequence[RowChange], columns: Sequence[Column]) -> RowTable:
     """Return the table of the rows that changed."""
     changed = changed_rows(changes)
-    rows = tuple(ShownRow(row.state, _row_words(row), _cells(row, columns)) for row in changed)
+    rows = tuple(
+        ShownRow(row.state, _row_words(row), (row.new_number or 0) < (row.old_number or 0), _cells(row, columns))
+        for row in changed
+    )
     return RowTable(tuple(column.heading for column in columns), rows, len(changes) - len(changed))
 
 
