@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from alembic import command
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from snippets.goals import InvalidGoalError
@@ -162,6 +162,8 @@ def test_goals_from_before_begin_with_the_revision_that_they_are_at(
         assert [line.summary for line in list_history(session, goal, before=None).lines] == [
             "the first revision that was kept"
         ]
+        # and nobody knows what code was deployed
+        assert session.scalar(text("SELECT code FROM deployments")) == ""
         # and the next one joins it
         save_web_goal(session, goal, make_goal(), Change(ADMIN_EMAIL, now), is_on=True, expected_revision=7)
         assert [row.revision for row in kept(session)] == [7, 8]
@@ -184,4 +186,10 @@ def store_as_before(database: Database, key: str, now: datetime) -> None:
         connection = Connection(key="connection-1", name="Shop", created_at=now, updated_at=now)
         session.add(connection)
         session.flush()
-        add_goal(session, connection, make_full_goal(key=key), is_on=True, now=now).revision = 7
+        goal = add_goal(session, connection, make_full_goal(key=key), is_on=True, now=now)
+        goal.revision = 7
+        session.flush()
+        columns = "goal_id, auth0_domain, action_id, action_name, revision, code_digest, deployed_at, deployed_by"
+        values = {"goal_id": goal.id, "now": now.replace(tzinfo=None)}
+        row = f"INSERT INTO deployments ({columns}) VALUES (:goal_id, 'd', 'a', 'n', 7, 'x', :now, 'ada')"
+        session.execute(text(row), values)

@@ -21,7 +21,7 @@ from webapp.settings import settings
 
 
 class NotDeployableError(WebsyncError):
-    """The goal or its connection lacks something that deploying needs."""
+    """The goal or its connection lacks something that deploying, or comparing with the tenant, needs."""
 
     slug, title, status = "not-deployable", "The Action cannot be deployed yet", HTTPStatus.CONFLICT
 
