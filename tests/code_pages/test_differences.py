@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from snippets.goals import Mapping
 from tests.factories import make_full_goal
-from webapp.code_pages.differences import MAX_LINES, LineState, changes_of_code, compare_code, visible
+from webapp.code_pages.differences import MAX_CHARACTERS, MAX_LINES, LineState, changes_of_code, compare_code, visible
 
 
 def test_a_difference_has_the_lines_around_it() -> None:
@@ -59,9 +59,10 @@ def test_another_kind_of_line_end_is_seen() -> None:
     assert [line.text for line in found.lines if line.state is LineState.ADDED] == ["a\\u000d"]
 
 
-def test_a_strangers_endless_code_is_not_compared() -> None:
-    # given more lines than any Action has
-    found = compare_code("a\n", "a\n" * (MAX_LINES + 1))
+@pytest.mark.parametrize("code", ["a\n" * (MAX_LINES + 1), "a" * (MAX_CHARACTERS + 1)])
+def test_a_strangers_endless_code_is_not_compared(code: str) -> None:
+    # given more code than any Action has
+    found = compare_code("a\n", code)
     # then it is said, and nothing is reckoned
     assert found.is_too_long
     assert found.lines == ()

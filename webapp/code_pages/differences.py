@@ -10,8 +10,8 @@ from markupsafe import Markup
 from snippets.goals import WebGoal
 from snippets.rendering import Snippet, SnippetKind, render
 
-MAX_LINES = 5000
-"""Longer code is not compared line by line: comparing takes more than proportionally long. Ours has some hundreds."""
+MAX_LINES, MAX_CHARACTERS = 5000, 200_000
+"""Longer code is not compared line by line: a tenant's answer may be made to cost much. Auth0 takes 100 kB."""
 
 
 class LineState(StrEnum):
@@ -67,7 +67,7 @@ def compare_code(before: str, after: str) -> Difference:
     old, new = before.split("\n"), after.split("\n")
     if not old[-1] and not new[-1]:  # both end their last line, so neither has another one
         old, new = old[:-1], new[:-1]
-    if max(len(old), len(new)) > MAX_LINES:
+    if max(len(old), len(new)) > MAX_LINES or max(len(before), len(after)) > MAX_CHARACTERS:
         return Difference(is_too_long=True)
     _from, _to, *lines = unified_diff(old, new, lineterm="")
     return Difference(tuple(_line(line) for line in lines))
