@@ -237,6 +237,20 @@ def test_an_action_that_was_edited_shows_what_was_edited(
     assert state_of(compare(admin_client)) == "In sync"
 
 
+def test_nobody_is_blamed_for_code_that_an_older_websync_may_have_made(
+    app: Flask, admin_client: FlaskClient, deployed_goal: str, management: httpx2.Client
+) -> None:
+    # given other code in Auth0, and a deployment from before its code was kept
+    edit_in_auth0(management, lambda code: code + "// other\n")
+    assert "Somebody changed the Action in Auth0: its code" in text_of(compare(admin_client))
+    with app.extensions["database"].transaction() as session:
+        session.scalars(select(Deployment)).one().code = ""
+    # when it is compared, then both explanations are given
+    page = text_of(compare(admin_client))
+    assert "Somebody changed the Action in Auth0, or an older version of Websync made it: its code" in page
+    assert "From revision 1, as Websync makes it, to the code in Auth0" in page
+
+
 def test_a_draft_that_is_not_deployed_is_told(
     admin_client: FlaskClient, deployed_goal: str, management: httpx2.Client
 ) -> None:
