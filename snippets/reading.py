@@ -1,6 +1,7 @@
-"""Plain data (a form, a YAML file) to a `WebGoal`, with every mistake reported at its place."""
+"""Plain data (a form, a YAML file, a kept revision) to a `WebGoal`, with every mistake at its place; and back."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import TypeVar
 
 from snippets.goals import (
@@ -70,6 +71,33 @@ def read_web_goal(plain: PlainData, *, public_url: str) -> WebGoal:
     if reader.problems:
         raise InvalidGoalError(tuple(reader.problems))
     return goal
+
+
+def plain_web_goal(goal: WebGoal) -> dict[str, object]:
+    """Return all of a goal as plain data (the keys of `FIELDS`) from which `read_web_goal` makes it again.
+
+    The public URL is not in it: that is a setting of the service.
+    """
+    return {
+        "name": goal.name,
+        "key": goal.key,
+        "revision": goal.revision,
+        "mappings": [_plain_row(mapping) for mapping in goal.mappings],
+        "links": [_plain_row(link) for link in goal.links],
+        "allow_creation": goal.allow_creation,
+        "claim_namespace": goal.claim_namespace,
+        "token_kind": str(goal.token_kind),
+        "client_ids": list(goal.client_ids),
+        "audiences": list(goal.audiences),
+        "allowed_origins": list(goal.allowed_origins),
+        "enable_rule": goal.enable_rule,
+        "enable_token": goal.enable_token,
+    }
+
+
+def _plain_row(row: Row | IdentifierLink) -> dict[str, object]:
+    # Not only text-like: a YAML writer knows text, and no enum.
+    return {name: value if isinstance(value, bool) else str(value) for name, value in asdict(row).items()}
 
 
 class _Reader:

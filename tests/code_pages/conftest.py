@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from tests.conftest import ADMIN_EMAIL
 from tests.demo.conftest import RunningTenant, tenant
 from tests.factories import make_full_goal
-from webapp.connections.goals import add_goal, find_connection, find_goal, save_goal
+from webapp.connections.goals import find_connection, find_goal
 from webapp.connections.models import Connection
+from webapp.connections.saving import Change, add_web_goal, save_web_goal
 from webapp.demo.seed import M2M_CLIENT_ID, M2M_CLIENT_SECRET
 
 __all__ = ["tenant"]
@@ -27,12 +29,13 @@ def save(app: Flask, now: datetime) -> SaveGoal:
 
     def save(*, revision: int = 1, **changes: Any) -> None:
         goal = make_full_goal(key=GOAL_KEY, public_url=PUBLIC_URL, revision=revision, **changes)
+        change = Change(ADMIN_EMAIL, now)
         with app.extensions["database"].transaction() as session:
             if revision == 1:
-                add_goal(session, find_connection(session, CONNECTION_KEY), goal, is_on=True, now=now)
+                add_web_goal(session, find_connection(session, CONNECTION_KEY), goal, change, is_on=True)
             else:
                 row = find_goal(session, GOAL_KEY)
-                save_goal(session, row, goal, is_on=True, expected_revision=revision - 1, now=now)
+                save_web_goal(session, row, goal, change, is_on=True, expected_revision=revision - 1)
 
     return save
 

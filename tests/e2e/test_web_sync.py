@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
+from tests.demo.conftest import RunningTenant, management_client
 from tests.e2e.conftest import EMAIL, Demo, NewContext, look_at, take_picture
 from webapp.demo.seed import M2M_CLIENT_ID, M2M_CLIENT_SECRET, SPA_CLIENT_ID, WEB_APP_CLIENT_ID
+from webapp.demo.state import TenantState
 
 TO_PROFILE, TO_AUTH0 = "Auth0 → BlueConic", "BlueConic → Auth0"
 MAPPINGS = [
@@ -100,6 +102,61 @@ def test_a_changed_goal_asks_for_a_new_deployment(demo: Demo, admin_page: Page) 
     look_at(page, "goal-older-deployment")
     page.get_by_role("button", name="Deploy to Auth0").click()
     expect(page.get_by_text("Revision 2 is deployed", exact=True)).to_be_visible()
+
+
+def test_an_old_revision_is_compared_and_restored(demo: Demo, admin_page: Page) -> None:
+    # given a deployed goal, and a later revision that changes rows, settings and code
+    page = admin_page
+    make_connection(page, demo, "Shop with a past")
+    make_goal(page, demo, "A goal with a past")
+    page.get_by_role("button", name="Deploy to Auth0").click()
+    expect(page.get_by_text("Revision 1 is deployed", exact=True)).to_be_visible()
+    add_mapping(page, "user_metadata.plan", TO_PROFILE, "plan", "Set")
+    row(page, 3).get_by_label("Merge strategy").select_option("Set")
+    row(page, 4).get_by_role("button", name="Move up").click()
+    row(page, 6).get_by_role("button", name="Remove").click()
+    page.get_by_label("Allowed origins").fill(f"{demo.shop_url}\nhttps://www.shop.example")
+    save(page)
+    # when the goal is compared with the tenant
+    page.get_by_role("button", name="Compare with Auth0").click()
+    # then the page names the older revision that logins run
+    expect(page.get_by_role("heading", name="Older revision")).to_be_visible()
+    look_at(page, "comparison-older-revision")
+    # when the history is opened, and the newest revision's changes
+    page.get_by_role("link", name="Back to the goal").click()
+    page.get_by_role("link", name="History").click()
+    expect(page.get_by_role("row", name=re.compile("^2 current"))).to_contain_text("allowed origins changed")
+    look_at(page, "history")
+    page.get_by_role("link", name=re.compile("changes of revision 2")).click()
+    # then all that changed is there
+    expect(page.get_by_role("heading", name="Changes from revision 1 to 2")).to_be_visible()
+    expect(
+        page.get_by_role("region", name="Post-login Action for Auth0").get_by_role("insertion").first
+    ).to_be_visible()
+    look_at(page, "history-changes")
+    # when the old revision is restored
+    page.get_by_role("button", name="Restore revision 1").click()
+    # then it is the newest one, and what logins run does the same
+    expect(page.get_by_text("Revision 1 is restored as revision 3.")).to_be_visible()
+    page.get_by_role("button", name="Compare with Auth0").click()
+    expect(page.get_by_role("heading", name="In sync")).to_be_visible()
+    look_at(page, "comparison-in-sync")
+
+
+def test_an_action_that_was_edited_in_auth0_shows_the_edit(demo: Demo, admin_page: Page) -> None:
+    # given a deployed goal whose Action somebody edited in Auth0
+    page = admin_page
+    make_connection(page, demo, "Edited shop")
+    make_goal(page, demo, "A goal with an edited Action")
+    page.get_by_role("button", name="Deploy to Auth0").click()
+    expect(page.get_by_text("Revision 1 is deployed", exact=True)).to_be_visible()
+    edit_action(demo, page.url.partition("#")[0].rpartition("/")[2])
+    # when the goal is compared with the tenant
+    page.get_by_role("button", name="Compare with Auth0").click()
+    # then the edit is shown, line by line
+    expect(page.get_by_role("heading", name="Edited by hand")).to_be_visible()
+    expect(page.get_by_role("insertion")).to_have_text(re.compile("edited in Auth0"))
+    look_at(page, "comparison-edited-by-hand")
 
 
 def test_mistakes_are_shown_at_their_fields_and_nothing_typed_is_lost(demo: Demo, admin_page: Page) -> None:
@@ -360,6 +417,19 @@ def add_mapping(page: Page, field: str, direction: str, profile_property: str, s
     added.get_by_label("Direction").select_option(direction)
     added.get_by_label("Profile property").fill(profile_property)
     added.get_by_label("Merge strategy").select_option(strategy)
+
+
+def edit_action(demo: Demo, goal_key: str) -> None:
+    """Change a line of the goal's Action, as somebody does in Auth0's own editor."""
+    tenant = RunningTenant(demo.tenant_url, TenantState())
+    with management_client(tenant, M2M_CLIENT_ID, M2M_CLIENT_SECRET) as management:
+        actions = management.get("actions/actions").json()["actions"]
+        (action,) = [each for each in actions if goal_key in each["name"]]
+        url = f"actions/actions/{action['id']}"
+        code = action["code"].replace("  try {\n", "  try { // edited in Auth0\n", 1)
+        management.patch(url, json={"code": code}).raise_for_status()
+        management.get(url)  # a look, which the demo tenant needs to finish the build
+        management.post(f"{url}/deploy").raise_for_status()
 
 
 def row(page: Page, number: int) -> Locator:

@@ -1,11 +1,13 @@
 """Plain data to a goal: what a form or a YAML file may hold, and every mistake at its place."""
 
+import json
 from typing import Any
 
 import pytest
 
 from snippets.goals import Direction, IdentifierLink, InvalidGoalError, Mapping, MergeStrategy, TokenKind, WebGoal
-from snippets.reading import FIELDS, read_web_goal
+from snippets.reading import FIELDS, plain_web_goal, read_web_goal
+from tests.factories import make_full_goal, make_goal
 
 PLAIN: dict[str, Any] = {
     "key": "shop-goal",
@@ -144,3 +146,15 @@ def test_rows_that_cannot_be_read_are_not_called_missing() -> None:
     found = problems_of(links=[{"auth0_field": "a..b", "profile_property": "email"}])
     # then nobody is told to add one
     assert [line.partition(":")[0] for line in found] == ["links[1].auth0_field"]
+
+
+@pytest.mark.parametrize(
+    "goal", [make_goal(), make_full_goal(), make_goal(token_kind=TokenKind.ACCESS_TOKEN, audiences=("a",))]
+)
+def test_plain_data_of_a_goal_makes_the_same_goal_again(goal: WebGoal) -> None:
+    # given a goal
+    # when it is written as plain data, sent through JSON, and read
+    plain = json.loads(json.dumps(plain_web_goal(goal)))
+    # then it is the same, with all its fields
+    assert read_web_goal(plain, public_url=goal.public_url) == goal
+    assert set(plain) == FIELDS

@@ -48,13 +48,17 @@ def action_name(goal: WebGoal) -> str:
     return f"Websync {readable}"[: MAX_NAME_LENGTH - len(ending)].rstrip(" -") + ending
 
 
+def action_code(goal: WebGoal) -> str:
+    """Return the code of the goal's Action."""
+    return render(goal, SnippetKind.ACTION).code
+
+
 def code_digest(goal: WebGoal) -> str:
     """Return the SHA-256, as hex, of what the goal's Action does: its code without the revision.
 
     So a revision that changes other things only, such as an allowed origin, needs no new deployment.
     """
-    code = render(replace(goal, revision=0), SnippetKind.ACTION).code
-    return hashlib.sha256(code.encode()).hexdigest()
+    return hashlib.sha256(action_code(replace(goal, revision=0)).encode()).hexdigest()
 
 
 def compare(goal: WebGoal, deployment: Deployment | None) -> DeploymentState:
@@ -112,6 +116,7 @@ def remember(session: Session, row: Goal, goal: WebGoal, deployed: DeployedActio
             action_name=deployed.name,
             revision=goal.revision,
             code_digest=code_digest(goal),
+            code=action_code(goal),
             deployed_at=now,
             deployed_by=by,
         )

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from flask import render_template
-from flask import session as session_cookie
 from markupsafe import Markup
 
 from snippets.goals import WebGoal
@@ -12,13 +11,13 @@ from snippets.rendering import Snippet, SnippetKind, render
 from snippets.sdks import SCRIPT_SDKS, Sdk
 from webapp.code_pages.deployment import DEPLOY_SCOPES, DeploymentState, action_name, compare, remembered_deployment
 from webapp.code_pages.models import Deployment
+from webapp.code_pages.sdk_choice import chosen_sdk
 from webapp.code_pages.sdk_guides import GUIDES, SdkGuide
+from webapp.code_pages.tenant_access import has_credentials
 from webapp.connections.goals import find_goal, to_web_goal
 from webapp.connections.models import Connection, Goal
 from webapp.database import reading
 from webapp.settings import settings
-
-SDK_IN_SESSION = "sdk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,19 +87,3 @@ def read_section(key: str, sdk: Sdk) -> Section:
         state=compare(goal, deployment),
         is_deployable=has_credentials(connection),
     )
-
-
-def chosen_sdk() -> Sdk:
-    """Return the SDK that this browser's admin chose last."""
-    chosen = session_cookie.get(SDK_IN_SESSION, "")
-    return Sdk(chosen) if chosen in set(Sdk) else Sdk.SPA_JS
-
-
-def choose_sdk(sdk: Sdk) -> None:
-    """Keep the choice of an SDK, for all goals and as long as the admin stays signed in."""
-    session_cookie[SDK_IN_SESSION] = sdk.value
-
-
-def has_credentials(connection: Connection) -> bool:
-    """Say if Websync can call the connection's tenant."""
-    return bool(connection.auth0_domain and connection.auth0_client_id and connection.sealed_client_secret)

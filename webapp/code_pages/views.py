@@ -1,37 +1,44 @@
-"""Pages and files of the generated code: downloads, the hosted scripts, and "Deploy to Auth0"."""
+"""Pages and files of the generated code: downloads, the hosted scripts, deploying to Auth0 and comparing with it."""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Collection
 from datetime import UTC, datetime
 from http import HTTPStatus
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from markupsafe import Markup
+from sqlalchemy.orm import Session
 
-from snippets.goals import WebGoal
 from snippets.rendering import SnippetKind, render
 from snippets.sdks import SCRIPT_SDKS, Sdk
 from webapp.accounts.audit import record
 from webapp.accounts.guard import public
 from webapp.accounts.session import signed_in_admin
-from webapp.auth0.answers import Auth0AnswerError, Auth0RefusedError, Auth0UnavailableError, MissingScopeError
-from webapp.auth0.management import ManagementClient
-from webapp.auth0.tenant import InvalidDomainError, Tenant, parse_domain
-from webapp.code_pages.deployment import DeployedAction, deploy_action, remember, remembered_deployment
+from webapp.code_pages.comparison import compare_with_tenant, look_at_tenant, named_revisions
+from webapp.code_pages.deployment import DeployedAction, action_code, deploy_action, remember
+from webapp.code_pages.differences import code_changes, compare_code
 from webapp.code_pages.highlighting import highlighted
 from webapp.code_pages.models import Deployment
+from webapp.code_pages.sdk_choice import choose_sdk
 from webapp.code_pages.sdk_guides import GUIDES
-from webapp.code_pages.section import choose_sdk, code_section, has_credentials, read_section
+from webapp.code_pages.section import code_section, read_section
+from webapp.code_pages.tenant_access import (
+    CALL_ERRORS,
+    CallableGoal,
+    NotDeployableError,
+    failure,
+    read_callable_goal,
+)
 from webapp.connections.goals import find_goal, find_live_goal, to_web_goal
-from webapp.connections.models import Connection
+from webapp.connections.history import find_revisions, look_at_revision
+from webapp.connections.models import Goal
 from webapp.database import reading, transaction
-from webapp.errors import NotFoundError, WebsyncError
-from webapp.sealing import SealBrokenError, sealer
+from webapp.errors import NotFoundError
 from webapp.settings import settings
 
 bp = Blueprint("code_pages", __name__)
 bp.add_app_template_global(code_section)
+bp.add_app_template_global(code_changes)
 bp.add_app_template_filter(highlighted)
 
 SCRIPT_SECONDS = 60
@@ -39,28 +46,11 @@ SCRIPT_SECONDS = 60
 JAVASCRIPT = "text/javascript; charset=utf-8"
 
 
-class NotDeployableError(WebsyncError):
-    """The goal or its connection lacks something that deploying needs."""
-
-    slug, title, status = "not-deployable", "The Action cannot be deployed yet", HTTPStatus.CONFLICT
-
-
-@dataclass(frozen=True, slots=True)
-class Deployable:
-    """What deploying needs, read before any call is made."""
-
-    goal: WebGoal
-    tenant: Tenant
-    client_id: str
-    client_secret: str
-    remembered: Deployment | None
-
-
 @bp.get("/goals/<key>/code")
 def choose(key: str) -> ResponseReturnValue:
     """Show the code for another SDK from now on (``?sdk=``)."""
     choose_sdk(_sdk())
-    return redirect(f"{url_for('connections.goal', key=key)}#code", HTTPStatus.SEE_OTHER)
+    return _to_code(key)
 
 
 @bp.get("/goals/<key>/guides/<option>/<sdk>")
@@ -110,28 +100,46 @@ def script(key: str, kind: str) -> ResponseReturnValue:
 @bp.post("/goals/<key>/deploy")
 def deploy(key: str) -> ResponseReturnValue:
     """Deploy the goal's Action to its tenant and tell what came of it. No transaction is open meanwhile."""
-    answer = redirect(f"{url_for('connections.goal', key=key)}#code", HTTPStatus.SEE_OTHER)
     try:
         deployable = _read_deployable(key)
-        with ManagementClient(deployable.tenant, deployable.client_id, deployable.client_secret) as client:
-            code = render(deployable.goal, SnippetKind.ACTION).code
+        with deployable.client() as client:
+            code = action_code(deployable.goal)
             deployed = deploy_action(client, deployable.goal, code, deployable.remembered, time.sleep)
-    except (
-        Auth0AnswerError,
-        Auth0RefusedError,
-        Auth0UnavailableError,
-        MissingScopeError,
-        NotDeployableError,
-    ) as error:
-        flash(_failure(error, key), "danger")
-        return answer
+    except CALL_ERRORS as error:
+        flash(failure(error, key), "danger")
+        return _to_code(key)
     _keep(deployable, deployed, datetime.now(UTC))
     revision = deployable.goal.revision
     if deployed.has_changed:
         flash(f"Deployed revision {revision} and bound to post-login.", "success")
     else:
         flash(f"Revision {revision} was deployed and bound to post-login already: nothing to do.", "success")
-    return answer
+    return _to_code(key)
+
+
+@bp.route("/goals/<key>/comparison", methods=["GET", "POST"])
+def compare(key: str) -> ResponseReturnValue:
+    """Compare what the goal's tenant runs with the goal. Only a press of the button makes the calls."""
+    if request.method == "GET":
+        return _to_code(key)
+    try:
+        found = read_callable_goal(key)
+        with found.client() as client:
+            tenant_action = look_at_tenant(client, found.goal, found.remembered)
+    except CALL_ERRORS as error:
+        flash(failure(error, key), "danger")
+        return _to_code(key)
+    with reading() as session:
+        row = find_goal(session, key)
+        kept = _kept_codes(session, row, named_revisions(tenant_action.code), found.remembered)
+        comparison = compare_with_tenant(found.goal, tenant_action, found.remembered, kept)
+        return render_template(
+            "code_pages/comparison.html",
+            goal=row,
+            compared=found,
+            comparison=comparison,
+            difference=compare_code(comparison.our_code, comparison.tenant_code),
+        )
 
 
 def _kind(text: str) -> SnippetKind:
@@ -151,40 +159,28 @@ def _known_sdk(text: str) -> Sdk:
     return Sdk(text)
 
 
-def _read_deployable(key: str) -> Deployable:
+def _read_deployable(key: str) -> CallableGoal:
     """Return what deploying needs. Raises NotFoundError, NotDeployableError."""
-    with reading() as session:
-        row = find_goal(session, key)
-        connection = row.connection
-        goal = to_web_goal(row, public_url=settings().public_url)
-        remembered = remembered_deployment(session, row)
-    if not goal.enable_rule:
+    found = read_callable_goal(key)
+    if not found.goal.enable_rule:
         raise NotDeployableError("Switch on Enable Rule and save the goal first.")
-    if not has_credentials(connection):
-        raise NotDeployableError("Give the connection a domain, a client id and a client secret.")
-    tenant, secret = _open(connection)
-    return Deployable(goal, tenant, connection.auth0_client_id, secret, remembered)
+    return found
 
 
-def _open(connection: Connection) -> tuple[Tenant, str]:
-    try:
-        tenant = parse_domain(connection.auth0_domain, allow_loopback=settings().allows_loopback_tenant)
-        return tenant, sealer().unseal(connection.sealed_client_secret or "")
-    except (InvalidDomainError, SealBrokenError) as error:
-        raise NotDeployableError(str(error)) from error
+def _kept_codes(
+    session: Session, row: Goal, revisions: Collection[int], remembered: Deployment | None
+) -> dict[int, str]:
+    """Return the Action's code of those ``revisions``, and of the remembered one, that are kept and can be read."""
+    wanted = {*revisions, remembered.revision} if remembered else revisions
+    seen = [look_at_revision(each, public_url=settings().public_url) for each in find_revisions(session, row, wanted)]
+    return {each.row.revision: action_code(each.web_goal) for each in seen if each.web_goal is not None}
 
 
-def _failure(error: WebsyncError, key: str) -> Markup:
-    """Return what went wrong, with a link to the page where it is mended."""
-    with reading() as session:
-        connection_key = find_goal(session, key).connection.key
-    url = url_for("connections.show", key=connection_key)
-    return Markup('<strong>{}.</strong> {} <a class="alert-link" href="{}">Open the connection</a>').format(
-        error.title, error.detail, url
-    )
+def _to_code(key: str) -> ResponseReturnValue:
+    return redirect(f"{url_for('connections.goal', key=key)}#code", HTTPStatus.SEE_OTHER)
 
 
-def _keep(deployable: Deployable, deployed: DeployedAction, now: datetime) -> None:
+def _keep(deployable: CallableGoal, deployed: DeployedAction, now: datetime) -> None:
     actor = signed_in_admin().email
     with transaction() as session:
         row = find_goal(session, deployable.goal.key)

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from snippets.goals import InvalidGoalError, Place, Problem
+from snippets.reading import plain_web_goal
 from webapp.connections.configuration_file import (
     KEY_TO_COME,
     ConnectionConfiguration,
@@ -93,38 +94,10 @@ def secret_variable_name(connection_name: str) -> str:
 
 
 def _plain_goal(goal: Goal, *, public_url: str) -> dict[str, object]:
-    web_goal = to_web_goal(goal, public_url=public_url)
-    return {
-        "kind": "web",
-        "name": web_goal.name,
-        "key": web_goal.key,
-        "enabled": goal.is_on,
-        "mappings": [
-            {
-                "auth0_field": mapping.auth0_field,
-                "profile_property": mapping.profile_property,
-                "direction": str(mapping.direction),
-                "strategy": str(mapping.strategy),
-            }
-            for mapping in web_goal.mappings
-        ],
-        "links": [
-            {
-                "auth0_field": link.auth0_field,
-                "profile_property": link.profile_property,
-                "require_verified": link.require_verified,
-            }
-            for link in web_goal.links
-        ],
-        "allow_creation": web_goal.allow_creation,
-        "claim_namespace": web_goal.claim_namespace,
-        "token_kind": str(web_goal.token_kind),
-        "client_ids": list(web_goal.client_ids),
-        "audiences": list(web_goal.audiences),
-        "allowed_origins": list(web_goal.allowed_origins),
-        "enable_rule": web_goal.enable_rule,
-        "enable_token": web_goal.enable_token,
-    }
+    plain = plain_web_goal(to_web_goal(goal, public_url=public_url))
+    # A file says what is wanted: which revision that becomes is the database's business.
+    named = {"kind": "web", "name": plain["name"], "key": plain["key"], "enabled": goal.is_on}
+    return named | {name: value for name, value in plain.items() if name != "revision"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Tables of connections, goals, mappings and identifier links."""
+"""Tables of connections, goals, their kept revisions, mappings and identifier links."""
 
 from datetime import datetime
 
@@ -67,6 +67,22 @@ class Goal(Base):
     links: Mapped[list["LinkRow"]] = relationship(
         order_by="LinkRow.position", cascade="all, delete-orphan", passive_deletes=True
     )
+
+
+class GoalRevision(Base):
+    """A goal as it was saved once. ``plain`` is the plain data of snippets/reading.py.
+
+    ``saved_by`` is empty where that is not known: the revision is older than this table.
+    """
+
+    __tablename__ = "goal_revisions"
+
+    goal_id: Mapped[int] = mapped_column(ForeignKey("goals.id", ondelete="CASCADE"), primary_key=True)
+    revision: Mapped[int] = mapped_column(primary_key=True)
+    plain: Mapped[dict[str, object]] = mapped_column(JsonDocument)
+    is_on: Mapped[bool]
+    saved_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    saved_by: Mapped[str] = mapped_column(String(254))
 
 
 class MappingRow(Base):

@@ -1,4 +1,4 @@
-"""Saves and deletes connections and web goals: the change, the properties that it needs, and its audit entry.
+"""Saves and deletes connections and web goals: the change, the properties that it needs, its revision and audit entry.
 
 The caller opens the transaction.
 """
@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from snippets.goals import Direction, InvalidGoalError, MergeStrategy, Problem, WebGoal
 from webapp.accounts.audit import record
 from webapp.connections.goals import StaleRevisionError, add_goal, new_key, save_goal, to_web_goal
+from webapp.connections.history import keep_revision
 from webapp.connections.models import Connection, Goal, MappingRow
 from webapp.profiles.embedded import ensure_properties, hold_property_set, property_types, wanted_properties
 from webapp.profiles.values import PropertyType
@@ -20,10 +21,14 @@ from webapp.profiles.values import PropertyType
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Who changes something, and when. ``actor`` is an admin's e-mail address."""
+    """Who changes something, and when. ``actor`` is an admin's e-mail address.
+
+    ``restored_revision`` is the goal's revision that the change brings back, if it does.
+    """
 
     actor: str
     now: datetime
+    restored_revision: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +113,7 @@ def add_web_goal(
     """
     goal = add_goal(session, connection, web_goal, is_on=is_on, now=change.now)
     new_properties = _ensure_properties(session, web_goal, change)
+    keep_revision(session, goal, saved_by=change.actor)
     _record(session, change, "created", goal, name=goal.name, revision=goal.revision)
     return SavedGoal(goal, is_changed=True, new_properties=tuple(new_properties))
 
@@ -125,7 +131,12 @@ def save_web_goal(
     if not save_goal(session, goal, web_goal, is_on=is_on, expected_revision=expected_revision, now=change.now):
         return SavedGoal(goal, is_changed=False)
     new_properties = _ensure_properties(session, web_goal, change)
-    _record(session, change, "saved", goal, revision=goal.revision, changed=changed)
+    keep_revision(session, goal, saved_by=change.actor)
+    detail: dict[str, object] = {"revision": goal.revision, "changed": changed}
+    if change.restored_revision is None:
+        _record(session, change, "saved", goal, **detail)
+    else:
+        _record(session, change, "restored", goal, **detail, restored_revision=change.restored_revision)
     return SavedGoal(goal, is_changed=True, new_properties=tuple(new_properties))
 
 

@@ -1,0 +1,87 @@
+"""Calling a goal's tenant: what that needs, and what a page says when it fails."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from flask import url_for
+from markupsafe import Markup
+
+from snippets.goals import WebGoal
+from webapp.auth0.answers import Auth0AnswerError, Auth0RefusedError, Auth0UnavailableError, MissingScopeError
+from webapp.auth0.management import ManagementClient
+from webapp.auth0.tenant import InvalidDomainError, Tenant, parse_domain
+from webapp.code_pages.deployment import remembered_deployment
+from webapp.code_pages.models import Deployment
+from webapp.connections.goals import find_goal, to_web_goal
+from webapp.connections.models import Connection
+from webapp.database import reading
+from webapp.errors import WebsyncError
+from webapp.sealing import SealBrokenError, sealer
+from webapp.settings import settings
+
+
+class NotDeployableError(WebsyncError):
+    """The goal or its connection lacks something that deploying, or comparing with the tenant, needs."""
+
+    slug, title, status = "not-deployable", "The Action cannot be deployed yet", HTTPStatus.CONFLICT
+
+
+CALL_ERRORS = (
+    Auth0AnswerError,
+    Auth0RefusedError,
+    Auth0UnavailableError,
+    MissingScopeError,
+    NotDeployableError,
+)
+"""What a page explains when a call to a tenant fails, or cannot even be made."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallableGoal:
+    """A goal with what calling its tenant needs, read before any call is made."""
+
+    goal: WebGoal
+    tenant: Tenant
+    client_id: str
+    client_secret: str
+    remembered: Deployment | None
+
+    def client(self) -> ManagementClient:
+        """Return a client of the tenant; use it in ``with``."""
+        return ManagementClient(self.tenant, self.client_id, self.client_secret)
+
+
+def read_callable_goal(key: str) -> CallableGoal:
+    """Return the goal with this key, and what calling its tenant needs. Raises NotFoundError, NotDeployableError."""
+    with reading() as session:
+        row = find_goal(session, key)
+        connection = row.connection
+        goal = to_web_goal(row, public_url=settings().public_url)
+        remembered = remembered_deployment(session, row)
+    if not has_credentials(connection):
+        raise NotDeployableError("Give the connection a domain, a client id and a client secret.")
+    tenant, secret = _open(connection)
+    return CallableGoal(goal, tenant, connection.auth0_client_id, secret, remembered)
+
+
+def has_credentials(connection: Connection) -> bool:
+    """Say if Websync can call the connection's tenant."""
+    return bool(connection.auth0_domain and connection.auth0_client_id and connection.sealed_client_secret)
+
+
+def failure(error: WebsyncError, key: str) -> Markup:
+    """Return what went wrong, with a link to the page where it is mended."""
+    with reading() as session:
+        connection_key = find_goal(session, key).connection.key
+    url = url_for("connections.show", key=connection_key)
+    return Markup('<strong>{}.</strong> {} <a class="alert-link" href="{}">Open the connection</a>').format(
+        error.title, error.detail, url
+    )
+
+
+def _open(connection: Connection) -> tuple[Tenant, str]:
+    try:
+        tenant = parse_domain(connection.auth0_domain, allow_loopback=settings().allows_loopback_tenant)
+        return tenant, sealer().unseal(connection.sealed_client_secret or "")
+    except (InvalidDomainError, SealBrokenError) as error:
+        raise NotDeployableError(str(error)) from error
