@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from webapp.demo.claims import standard_claims
+from webapp.auth0.claims import standard_claims
 from webapp.demo.context import Tenant
 from webapp.demo.state import prune
 from webapp.demo.tokens import opaque_token, sign, token_digest
