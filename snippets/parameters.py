@@ -6,12 +6,14 @@ Source: Auth0, "Authorization Code Flow with PAR", "Post-login event object".
 
 A value is a list of texts: empty ones are dropped, each other is percent-encoded (``! ~ * ' ( )`` too), then every
 ``%`` becomes ``~``, and the texts are joined by ``*``. So it stays in ``[A-Za-z0-9_.~*-]``. A list without texts, or
-longer than 255 when encoded, is not sent. The login call of the site encodes (templates/encoding.js.jinja), the Action
-and the Rule decode (templates/decoding.js.jinja).
+longer than 255 when encoded, is not sent. The login call of the site encodes (templates/encoding.js.jinja, and
+`encode_values` here), the Action and the Rule decode (templates/decoding.js.jinja).
 """
 
 import hashlib
 import re
+from collections.abc import Iterable
+from urllib.parse import quote
 
 PROFILE_ID_PARAMETER = "ext-bc_profile_id"
 MAX_PARAMETERS = 10
@@ -34,6 +36,20 @@ def parameter_name(profile_property: str) -> str:
         return _PREFIX + profile_property
     readable = re.sub(r"[^a-z]+", "_", profile_property.lower()).strip("_")[:_LONGEST_START]
     return f"{_PREFIX}{readable}_{_letters(profile_property)}"
+
+
+def encode_values(texts: Iterable[str]) -> str | None:
+    """Return ``texts`` as a parameter's value, letter for letter as the login call of the site sends it.
+
+    ``None`` if nothing is sent: there is no text, they are too long together, or one has half of a surrogate pair.
+    """
+    try:
+        # quote() leaves "~" alone, which here begins an escape.
+        escaped = [quote(text, safe="").replace("~", "%7E").replace("%", "~") for text in texts if text]
+    except UnicodeEncodeError:
+        return None
+    encoded = "*".join(escaped)
+    return encoded if 0 < len(encoded) <= MAX_VALUE_LENGTH else None
 
 
 def _letters(text: str) -> str:

@@ -12,6 +12,7 @@ STOREYS = [
     {"cli"},
     {"demo", "serving", "checking"},
     {"app"},
+    {"trying"},
     {"code_pages", "tokens", "profile_pages"},
     {"connections"},
     {"accounts"},

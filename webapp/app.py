@@ -26,6 +26,7 @@ from webapp.profile_pages import views as profile_pages
 from webapp.sealing import Sealer
 from webapp.settings import Settings, load_settings
 from webapp.tokens import views as tokens
+from webapp.trying import views as trying
 
 MAX_BODY_BYTES = 1_000_000
 CONTENT_SECURITY_POLICY = {
@@ -55,7 +56,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     limiter.init_app(app)
     csrf = CSRFProtect(app)
     csrf.exempt(tokens.bp)  # programs of other origins post there, with a token of their own and no cookie
-    rooms = (accounts.bp, connections.bp, history.bp, code_pages.bp, profile_pages.bp, tokens.bp)
+    rooms = (accounts.bp, connections.bp, history.bp, code_pages.bp, profile_pages.bp, tokens.bp, trying.bp)
     for blueprint in (health, *rooms):
         app.register_blueprint(blueprint)
     return app

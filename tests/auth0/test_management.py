@@ -306,3 +306,50 @@ def test_all_pages_of_bindings_are_read() -> None:
     with ScriptedTenant(answers).client() as client:
         # when they are read, then all are there, in order
         assert [binding.id for binding in client.bindings()] == [f"b{number}" for number in range(PAGE_SIZE + 2)]
+
+
+ADA_ID = "auth0|650a1f3c9d1e8b0012ab0001"
+
+
+def test_a_user_is_read_by_id_and_by_address(client: ManagementClient) -> None:
+    # given a user of the tenant, when they are asked for by id and by address
+    by_id, by_email = client.get_user(ADA_ID), client.users_by_email("ada@shop.example")
+    # then both are the whole user
+    assert by_id is not None
+    assert by_id["user_metadata"]["plan"] == "gold"
+    assert by_email == [by_id]
+
+
+def test_a_user_who_is_not_there_is_none(client: ManagementClient) -> None:
+    assert client.get_user("auth0|nobody") is None
+    assert client.users_by_email("nobody@shop.example") == []
+
+
+@pytest.mark.parametrize("user_id", ["../clients", "a/b", "a?fields=email", "a#b", "auth0|é %2F"])
+def test_a_user_id_stays_one_part_of_the_path(user_id: str) -> None:
+    # given an id that would lead elsewhere if it were pasted into a URL
+    scripted = ScriptedTenant([problem(404, "The user does not exist.")])
+    with scripted.client() as client:
+        # when it is asked for
+        assert client.get_user(user_id) is None
+    # then the path has it as its one last part
+    assert scripted.requests[-1] == f"GET /api/v2/users/{user_id}"
+
+
+@pytest.mark.parametrize("user_id", ["", ".", ".."])
+def test_a_user_id_that_is_a_path_is_not_asked_for(user_id: str) -> None:
+    # given a tenant that would answer another question
+    scripted = ScriptedTenant([lambda: jsonify(TOKEN)])
+    with scripted.client() as client:
+        # when it is asked for a user with such an id, then there is none
+        assert client.get_user(user_id) is None
+    # and nothing was sent
+    assert scripted.requests == []
+
+
+@pytest.mark.parametrize("body", [b"[]", b"5", b'"text"'])
+def test_a_user_who_is_no_object_is_an_error(body: bytes) -> None:
+    # given a place that is no tenant
+    with ScriptedTenant([lambda: Response(body)]).client() as client, pytest.raises(Auth0AnswerError):
+        # when it is asked for a user, then the answer is refused
+        client.get_user(ADA_ID)

@@ -4,7 +4,7 @@ import httpx2
 import pytest
 
 from tests.demo.conftest import ADA, Visitor, deploy, verified
-from webapp.demo.claims import permitted_claims
+from webapp.auth0.claims import permitted_claims
 from webapp.demo.seed import API_AUDIENCE, SPA_CLIENT_ID
 
 

@@ -314,6 +314,36 @@ def test_the_first_goal_is_there_to_be_read(demo: Demo, admin_page: Page) -> Non
     look_at(page, "goal")
 
 
+def test_a_goal_is_tried_before_anybody_logs_in(demo: Demo, admin_page: Page) -> None:
+    # given a goal that is not deployed
+    page = admin_page
+    make_connection(page, demo, "Careful shop")
+    make_goal(page, demo, "A goal to try")
+    # when its page leads to the trial, and a user of the tenant is loaded there
+    page.get_by_role("link", name="Try it on a sample login").first.click()
+    look_at(page, "try")
+    page.get_by_label("User id or e-mail address").fill("dana@shop.example")
+    page.get_by_role("button", name="Load this user").click()
+    expect(page.get_by_text("The user is loaded.")).to_be_visible()
+    # and the Action is run for them
+    page.get_by_role("button", name="Run", exact=True).last.click()
+    # then the page shows what would happen, and the mapping that would be left out
+    changes = page.get_by_role("table", name="The profile before and after")
+    expect(changes.get_by_role("row", name="nickname")).to_contain_text("dana")
+    problem = page.get_by_role("list", name="Mappings to look at")
+    expect(problem).to_contain_text("Auth0 has not verified it")
+    look_at(page, "try-result")
+    with page.expect_popup() as opened:
+        problem.get_by_role("link", name="Mapping 1").click()
+    expect(row(opened.value, 1).get_by_label("Auth0 field")).to_be_in_viewport()
+    # when the JSON is mistyped
+    page.get_by_label("User (JSON)").fill('{"user_id": "auth0|1", "name" "Dana"}')
+    page.get_by_role("button", name="Run", exact=True).last.click()
+    # then the field says where
+    expect(page.get_by_role("alert")).to_contain_text("Line 1, column 31")
+    look_at(page, "try-mistyped")
+
+
 def test_an_admin_signs_in_by_a_link(demo: Demo, admin_state: Path, new_context: NewContext) -> None:
     # given a link for an admin who lost the password
     environment = os.environ | {"WEBSYNC_MODE": "demo", "WEBSYNC_PUBLIC_URL": demo.websync_url}

@@ -3,10 +3,12 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snippets.parameters import PROFILE_ID_PARAMETER, parameter_name
+from snippets.literals import JsCode, environment
+from snippets.parameters import MAX_VALUE_LENGTH, PROFILE_ID_PARAMETER, encode_values, parameter_name
+from tests.javascript import NodeProcess
 
 AUTH0_NAME = re.compile(r"ext-[a-z_-]{1,28}")
 property_ids = st.from_regex(r"[A-Za-z0-9_-]{1,100}", fullmatch=True)
@@ -51,3 +53,28 @@ def test_every_name_is_one_that_auth0_lets_through(profile_property: str) -> Non
     assert name == parameter_name(profile_property)
     assert name != PROFILE_ID_PARAMETER
     assert AUTH0_NAME.fullmatch(PROFILE_ID_PARAMETER)
+
+
+IN_JAVASCRIPT = (
+    environment.get_template("application/encoding.js.jinja").render(typed=lambda _annotation: JsCode(""))
+    + environment.get_template("decoding.js.jinja").render()
+    + "return [encodeValues(given.texts), decodeValues(given.encoded)];"
+)
+texts_of_people = st.lists(st.text(max_size=30) | st.text("!~*'()%.-_ \u2028<\x00\ud800", max_size=30), max_size=6)
+
+
+@settings(max_examples=300, deadline=None)
+@given(texts=texts_of_people)
+def test_python_encodes_as_the_site_does_and_the_action_decodes_it(node: NodeProcess, texts: list[str]) -> None:
+    # given any texts, encoded here
+    encoded = encode_values(texts)
+    # when the site's login call encodes them too, and the Action decodes what was made here
+    in_javascript, decoded = node.run(IN_JAVASCRIPT, {"texts": texts, "encoded": encoded})
+    # then both wrote the same, and the Action sees the texts that were meant
+    assert encoded == in_javascript
+    assert decoded == ([] if encoded is None else [text for text in texts if text])
+
+
+@pytest.mark.parametrize("texts", [[], [""], ["\ud800"], ["x" * (MAX_VALUE_LENGTH + 1)]])
+def test_what_cannot_travel_is_not_sent(texts: list[str]) -> None:
+    assert encode_values(texts) is None

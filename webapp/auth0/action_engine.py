@@ -110,6 +110,11 @@ def run_rule(
     )
 
 
+def merged_metadata(stored: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """Return metadata after a change: merged at the first level only, ``None`` removes a key, as Auth0 does it."""
+    return {name: value for name, value in {**stored, **change}.items() if value is not None}
+
+
 def _run(values: Mapping[str, Any], time_limit_seconds: float) -> dict[str, Any]:
     """Run the harness on ``values`` in a context of its own, made here: one belongs to the thread that made it."""
     context = quickjs.Context()

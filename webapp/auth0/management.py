@@ -1,6 +1,7 @@
-"""The tenant's Management API: the few calls that deploying an Action needs.
+"""The tenant's Management API: the few calls that deploying an Action and trying a goal need.
 
-Source: Auth0 Management API v2 (actions, triggers/{triggerId}/bindings); Authentication API, "Client Credentials Flow".
+Source: Auth0 Management API v2 (actions, triggers/{triggerId}/bindings, users); Authentication API, "Client Credentials
+Flow".
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,6 +35,9 @@ ATTEMPTS = 4
 PAGE_SIZE = 50
 RENEWAL_SECONDS = 120
 """How long before its end a token is replaced. Above Authlib's own minute, whose renewal would forget the audience."""
+
+_NO_PART_OF_A_PATH = frozenset({"", ".", ".."})
+"""Texts that lead to another path, quoted or not. Source: RFC 3986, 5.2.4."""
 
 T = TypeVar("T")
 Json = Mapping[str, Any]
@@ -144,12 +148,8 @@ class ManagementClient:
 
     def get_action(self, action_id: str) -> Action | None:
         """Return the Action, or None if there is none with this id."""
-        try:
-            return read(Action, self._call("GET", f"actions/actions/{quote(action_id, safe='')}"))
-        except Auth0AnswerError as error:
-            if error.members.get("auth0_status") == HTTPStatus.NOT_FOUND:
-                return None
-            raise
+        found = self._find(f"actions/actions/{quote(action_id, safe='')}")
+        return None if found is None else read(Action, found)
 
     def find_action(self, name: str) -> Action | None:
         """Return the post-login Action with exactly this name, or None."""
@@ -181,6 +181,25 @@ class ManagementClient:
         ]
         added = {"ref": {"type": "action_id", "value": action.id}, "display_name": action.name}
         self._call("PATCH", f"actions/triggers/{POST_LOGIN}/bindings", body={"bindings": [*kept, added]})
+
+    def get_user(self, user_id: str) -> dict[str, Any] | None:
+        """Return the user as Auth0 stores them, or None if there is none with this id. Needs ``read:users``."""
+        if user_id in _NO_PART_OF_A_PATH:
+            return None
+        found = self._find(f"users/{quote(user_id, safe='')}")
+        return None if found is None else read(dict[str, Any], found)
+
+    def users_by_email(self, email: str) -> list[dict[str, Any]]:
+        """Return the users with exactly this address: several may share it. Needs ``read:users``."""
+        return read(list[dict[str, Any]], self._call("GET", "users-by-email", params={"email": email}))
+
+    def _find(self, path: str) -> Any:
+        try:
+            return self._call("GET", path)
+        except Auth0AnswerError as error:
+            if error.members.get("auth0_status") == HTTPStatus.NOT_FOUND:
+                return None
+            raise
 
     def _pages(self, path: str, **query: str) -> Iterator[_Page]:
         seen, number = 0, 0

@@ -24,11 +24,6 @@ class Tenant:
         """``aud`` of Management API tokens."""
         return f"{self.base_url}/api/v2/"
 
-    @property
-    def userinfo_audience(self) -> str:
-        """``aud`` of access tokens that may be sent to ``/userinfo``."""
-        return f"{self.base_url}/userinfo"
-
 
 def tenant() -> Tenant:
     """Return the tenant of the app that answers this request."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from webapp.demo.claims import standard_claims
+from webapp.auth0.claims import Issue, access_token_claims, id_token_claims
 from webapp.demo.context import Tenant
 from webapp.demo.state import prune
 from webapp.demo.tokens import at_hash, opaque_token, sign, token_digest
@@ -49,16 +49,9 @@ def issue_tokens(tenant: Tenant, grant: Data) -> Data:
 
 
 def _id_token(tenant: Tenant, data: Data, grant: Data, now: int, access_token: str) -> str:
-    user = data["users"][grant["user_id"]]
-    claims = standard_claims(user, grant["scopes"]) | grant["id_claims"]
-    claims |= {
-        "iss": tenant.issuer,
-        "aud": grant["client_id"],
-        "iat": now,
-        "exp": now + data["id_token_lifetime_seconds"],
-        "sid": grant["session_id"],
-        "at_hash": at_hash(access_token),
-    }
+    issue = _issue(tenant, grant, now, data["id_token_lifetime_seconds"])
+    claims = id_token_claims(data["users"][grant["user_id"]], grant["id_claims"], issue)
+    claims |= {"sid": grant["session_id"], "at_hash": at_hash(access_token)}
     if grant.get("nonce"):
         claims["nonce"] = grant["nonce"]
     return sign(data["signing_keys"][0], claims)
@@ -69,18 +62,14 @@ def _access_token(tenant: Tenant, data: Data, grant: Data, now: int) -> str:
     audience = grant["audience"]
     if audience is None:
         return opaque_token()
-    claims = grant["access_claims"] | {
-        "iss": tenant.issuer,
-        "sub": grant["user_id"],
-        "aud": [audience, tenant.userinfo_audience] if "openid" in grant["scopes"] else audience,
-        "iat": now,
-        "exp": now + data["access_token_lifetime_seconds"],
-        "scope": " ".join(grant["scopes"]),
-        "azp": grant["client_id"],
-        # Auth0's default profile has no jti. Two tokens of one second would otherwise be one and the same.
-        "jti": opaque_token(),
-    }
-    return sign(data["signing_keys"][0], claims)
+    issue = _issue(tenant, grant, now, data["access_token_lifetime_seconds"])
+    claims = access_token_claims(grant["user_id"], grant["access_claims"], issue, audience=audience)
+    # Auth0's default profile has no jti. Two tokens of one second would otherwise be one and the same.
+    return sign(data["signing_keys"][0], claims | {"jti": opaque_token()})
+
+
+def _issue(tenant: Tenant, grant: Data, now: int, lifetime_seconds: int) -> Issue:
+    return Issue(tenant.issuer, grant["client_id"], grant["scopes"], now, lifetime_seconds)
 
 
 def _refresh_token(data: Data, grant: Data, now: int) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from webapp.auth0.action_engine import ActionEffects, run_action
-from webapp.demo.claims import ClaimsTooLargeError, permitted_claims
+from webapp.auth0.action_engine import ActionEffects, merged_metadata, run_action
+from webapp.auth0.claims import ClaimsTooLargeError, permitted_claims
 from webapp.demo.state import TenantState
 
 Data = dict[str, Any]
@@ -163,8 +163,3 @@ def _write_metadata(state: TenantState, user_id: str, changes: Mapping[str, Data
             if change:
                 user[kind] = merged_metadata(user.get(kind, {}), change)
         user["updated_at"] = state.stamp()
-
-
-def merged_metadata(stored: Mapping[str, Any], change: Mapping[str, Any]) -> Data:
-    """Return metadata after a change: merged at the first level only, ``None`` removes a key, as Auth0 does it."""
-    return {name: value for name, value in {**stored, **change}.items() if value is not None}

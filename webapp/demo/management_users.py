@@ -6,8 +6,8 @@ from typing import Any
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
+from webapp.auth0.action_engine import merged_metadata
 from webapp.demo.context import tenant
-from webapp.demo.login import merged_metadata
 from webapp.demo.management import ManagementError, json_body, needs, page_of
 from webapp.demo.seed import DATABASE, MANAGEMENT
 

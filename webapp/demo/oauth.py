@@ -12,9 +12,9 @@ from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
+from webapp.auth0.claims import standard_claims
 from webapp.demo.addresses import is_loopback_url
 from webapp.demo.authorization import RESPONSE_TYPES, request_facts
-from webapp.demo.claims import standard_claims
 from webapp.demo.context import tenant
 from webapp.demo.grants import OIDC_SCOPES, issue_tokens
 from webapp.demo.login import Login, LoginRefusedError, process_login

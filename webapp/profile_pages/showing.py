@@ -53,7 +53,7 @@ def shown_properties(profile: Profile, known: Definitions) -> list[ShownProperty
         row = ShownProperty(
             id=property_id,
             name=definition.name if definition else property_id,
-            values=tuple(_date_text(value) if is_date else value for value in stored["values"]),
+            values=tuple(date_text(value) if is_date else value for value in stored["values"]),
             source=stored["source"],
             changed_at=EPOCH + timedelta(milliseconds=stored["changed"]),
             is_indexed=definition is not None and definition.is_indexed,
@@ -109,7 +109,8 @@ def any_profile_has(session: Session, property_id: str) -> bool:
     return session.scalar(select(Profile.id).where(has_values).limit(1)) is not None
 
 
-def _date_text(value: str) -> str:
+def date_text(value: str) -> str:
+    """Return a stored moment (milliseconds since 1970) for people, and anything else as it is."""
     try:
         moment = EPOCH + timedelta(milliseconds=int(value))
     except (ValueError, OverflowError):

@@ -20,8 +20,12 @@ Claims = Members[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class LinkValue:
-    """One identifier link with its value. ``is_proven`` if Auth0 vouches for it; else it is the visitor's word."""
+    """One identifier link with its value. ``is_proven`` if Auth0 vouches for it; else it is the visitor's word.
 
+    ``position`` counts the goal's links from 0.
+    """
+
+    position: int
     property_id: str
     value: str
     property_type: PropertyType
@@ -33,10 +37,24 @@ class LinkValue:
         return self.property_id == PROFILE_ID
 
 
+@dataclass(frozen=True, slots=True)
+class MappingReading:
+    """What one row finds in a token: a rule, or problems, or neither because the token lacks the claim."""
+
+    mapping: Mapping
+    rule: Rule | None = None
+    problems: tuple[str, ...] = ()
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether the token has no claim for the row, so that the row says nothing."""
+        return self.rule is None and not self.problems
+
+
 def link_values(goal: WebGoal, claims: Claims, types: Types) -> tuple[LinkValue, ...]:
     """Return the links that can be tried, in their order: those with one value, verified where the link asks for it."""
     found = []
-    for link in goal.links:
+    for position, link in enumerate(goal.links):
         claim = claims.get(claim_name(goal, link.auth0_field))
         if link.verified_by is not None and claims.get(claim_name(goal, link.verified_by)) is not True:
             continue
@@ -49,14 +67,14 @@ def link_values(goal: WebGoal, claims: Claims, types: Types) -> tuple[LinkValue,
             and not isinstance(claim, dict)
             and len(values[0]) <= MAX_IDENTIFIER_LENGTH
         ):
-            found.append(LinkValue(link.profile_property, values[0], property_type, _is_proven(link)))
+            found.append(LinkValue(position, link.profile_property, values[0], property_type, _is_proven(link)))
     return tuple(found)
 
 
-def mapping_rules(
+def read_mappings(
     goal: WebGoal, claims: Claims, types: Types, identifiers: Collection[str]
-) -> tuple[list[Rule], dict[str, list[str]]]:
-    """Return the rules that the mappings to the profile make of a token, and the problems of values that do not fit.
+) -> tuple[MappingReading, ...]:
+    """Return what each mapping to the profile makes of a token, in the order of the rows.
 
     A claim that is missing says nothing (a scope that was not asked for, an Action that did not run), so it makes no
     rule. A claim that is null or empty says that the field is empty: only that clears.
@@ -65,22 +83,25 @@ def mapping_rules(
     whoever wrote somebody else's address into his own profile would be found by that person's next login. Only a link
     of this goal that does without verification lets it in; such a link never leads to somebody else's profile.
     """
-    rules: list[Rule] = []
-    problems: dict[str, list[str]] = {}
-    for mapping in goal.mappings_to(Direction.TO_PROFILE):
-        name = claim_name(goal, mapping.auth0_field)
-        if name not in claims:
-            continue
-        property_id = mapping.profile_property
-        property_type = types.get(property_id) or suggested_type(mapping.auth0_field, mapping.strategy)
-        values, reasons = _values(mapping.auth0_field, claims[name], property_type)
-        if values and property_id in identifiers and not _may_identify(goal, mapping, claims):
-            reasons = [NOT_VERIFIED]
-        if reasons:
-            problems.setdefault(property_id, []).extend(reasons)
-        else:
-            rules.append(Rule(property_id, values, mapping.strategy, property_type))
-    return rules, problems
+    return tuple(
+        _read_mapping(goal, mapping, claims, types, identifiers) for mapping in goal.mappings_to(Direction.TO_PROFILE)
+    )
+
+
+def _read_mapping(
+    goal: WebGoal, mapping: Mapping, claims: Claims, types: Types, identifiers: Collection[str]
+) -> MappingReading:
+    name = claim_name(goal, mapping.auth0_field)
+    if name not in claims:
+        return MappingReading(mapping)
+    property_id = mapping.profile_property
+    property_type = types.get(property_id) or suggested_type(mapping.auth0_field, mapping.strategy)
+    values, problems = _values(mapping.auth0_field, claims[name], property_type)
+    if values and property_id in identifiers and not _may_identify(goal, mapping, claims):
+        problems = [NOT_VERIFIED]
+    if problems:
+        return MappingReading(mapping, problems=tuple(problems))
+    return MappingReading(mapping, Rule(property_id, values, mapping.strategy, property_type))
 
 
 def _may_identify(goal: WebGoal, mapping: Mapping, claims: Claims) -> bool:

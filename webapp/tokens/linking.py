@@ -8,6 +8,7 @@ else (BlueConic fact sheet, 1.14: a profile id is no proof of identity).
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -20,14 +21,24 @@ from webapp.tokens.refusals import IdentityConflictError
 from webapp.tokens.verification import VerifiedClaims
 
 
+class FoundBy(StrEnum):
+    """What led to a profile."""
+
+    LINK = "link"
+    IDENTITY = "identity"
+    HINT = "hint"
+
+
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """The visitor's profile, locked, or None.
+    """The visitor's profile or None, and what led to it. ``link`` is the link, if it was one.
 
     ``switch_profile`` is true if the profile that the browser named belongs to somebody else.
     """
 
     profile: Profile | None
+    found_by: FoundBy | None
+    link: LinkValue | None
     switch_profile: bool
 
 
@@ -56,24 +67,28 @@ def identifiers_to_lock(
 
 
 def link_profile(
-    session: Session, claims: VerifiedClaims, links: Iterable[LinkValue], *, profile_hint: str | None
+    session: Session,
+    claims: VerifiedClaims,
+    links: Iterable[LinkValue],
+    *,
+    profile_hint: str | None,
+    for_update: bool,
 ) -> Linked:
-    """Find the visitor's profile. The caller has locked `identifiers_to_lock`.
+    """Find the visitor's profile. With ``for_update`` it is locked, and the caller has locked `identifiers_to_lock`.
 
     Raises:
         IdentityConflictError: an unproven link points at the profile of another user, of this tenant or another.
     """
-    profile, is_proven = _profile_by_links(session, claims, links)
-    profile = profile or _profile_of_identity(session, claims)
-    if profile is None and profile_hint is not None:
-        profile = _open_profile(session, claims, profile_hint)
-    if profile is not None:
+    profile, found_by, link = _find_profile(session, claims, links, profile_hint)
+    if profile is not None and for_update:
         profile = get_profile(session, profile.id, for_update=True)
-    if profile is not None and not is_proven:
+    if profile is not None and not (link is not None and link.is_proven):
         # Only now: until the row was locked, another transaction could still link somebody to it.
         _refuse_somebody_elses(session, claims, profile.id)
     return Linked(
         profile=profile,
+        found_by=found_by,
+        link=link,
         switch_profile=_is_to_switch(session, claims, profile_hint, profile),
     )
 
@@ -96,18 +111,31 @@ def keep_identity(session: Session, claims: VerifiedClaims, profile: Profile) ->
     session.flush()
 
 
+def _find_profile(
+    session: Session, claims: VerifiedClaims, links: Iterable[LinkValue], profile_hint: str | None
+) -> tuple[Profile | None, FoundBy | None, LinkValue | None]:
+    profile, link = _profile_by_links(session, claims, links)
+    if profile is not None:
+        return profile, FoundBy.LINK, link
+    profile = _profile_of_identity(session, claims)
+    if profile is not None:
+        return profile, FoundBy.IDENTITY, None
+    profile = _open_profile(session, claims, profile_hint) if profile_hint is not None else None
+    return profile, FoundBy.HINT if profile is not None else None, None
+
+
 def _profile_by_links(
     session: Session, claims: VerifiedClaims, links: Iterable[LinkValue]
-) -> tuple[Profile | None, bool]:
-    """Return the profile of the first link that finds one, and whether that link is proven."""
+) -> tuple[Profile | None, LinkValue | None]:
+    """Return the profile of the first link that finds one, and that link."""
     for link in links:
         if link.is_profile_id:
             profile = _open_profile(session, claims, link.value)
         else:
             profile = next(iter(find_profiles(session, link.property_id, link.value, limit=1)), None)
         if profile is not None:
-            return profile, link.is_proven
-    return None, False
+            return profile, link
+    return None, None
 
 
 def _profile_of_identity(session: Session, claims: VerifiedClaims) -> Profile | None:

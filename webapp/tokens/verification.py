@@ -70,10 +70,18 @@ def verify_token(token: str, goal: LiveGoal, keys: KeyCache, *, now: datetime, l
     if len(token) > MAX_TOKEN_BYTES:
         raise TokenTooLargeError(f"A token has at most {MAX_TOKEN_BYTES} bytes.")
     header, payload = _split(token)
-    seconds = now.timestamp()
     kid = _check_header(_read_object(header, "header"), goal.web_goal.token_kind)
-    _check_signature(token, keys.key_for(goal.tenant, kid, seconds))
-    claims = _read_object(payload, "payload")
+    _check_signature(token, keys.key_for(goal.tenant, kid, now.timestamp()))
+    return check_claims(_read_object(payload, "payload"), goal, now=now, leeway_seconds=leeway_seconds)
+
+
+def check_claims(claims: Mapping[str, Any], goal: LiveGoal, *, now: datetime, leeway_seconds: int) -> VerifiedClaims:
+    """Return the claims below a good signature if everything that they say of the token is right.
+
+    Raises:
+        TokenRefusedError: a check failed; each has its own subclass.
+    """
+    seconds = now.timestamp()
     if claims.get("iss") != goal.tenant.issuer:
         raise TokenIssuerError("The token's issuer is not the tenant of this goal.", check="iss")
     audience = _check_audience(claims, goal.web_goal)
@@ -168,7 +176,7 @@ def _check_signature(token: str, key: RSAPublicKey) -> None:
         raise TokenSignatureError("The signature does not fit the token.", check="signature") from error
 
 
-def _check_audience(claims: Json, goal: WebGoal) -> tuple[str, ...]:
+def _check_audience(claims: Mapping[str, Any], goal: WebGoal) -> tuple[str, ...]:
     audience = _texts(claims.get("aud"))
     parties = {claims[name] for name in ("azp", "client_id") if isinstance(claims.get(name), str)}
     if any(name in claims and not isinstance(claims[name], str) for name in ("azp", "client_id")):
@@ -204,7 +212,7 @@ def _texts(value: object) -> tuple[str, ...]:
     return tuple(texts)
 
 
-def _check_times(claims: Json, now: float, leeway: int) -> tuple[int, int]:
+def _check_times(claims: Mapping[str, Any], now: float, leeway: int) -> tuple[int, int]:
     expires, issued = _seconds(claims, "exp"), _seconds(claims, "iat")
     if expires + leeway <= now:
         raise TokenExpiredError("The token is no longer in its time.", check="exp")
@@ -215,7 +223,7 @@ def _check_times(claims: Json, now: float, leeway: int) -> tuple[int, int]:
     return expires, issued
 
 
-def _seconds(claims: Json, name: str) -> int:
+def _seconds(claims: Mapping[str, Any], name: str) -> int:
     value = claims.get(name)
     # True is an int in Python, and a float may be NaN or infinite: neither is a moment.
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= LATEST_SECONDS:
@@ -223,7 +231,7 @@ def _seconds(claims: Json, name: str) -> int:
     return value
 
 
-def _check_subject(claims: Json) -> str:
+def _check_subject(claims: Mapping[str, Any]) -> str:
     subject = claims.get("sub")
     if not isinstance(subject, str) or not 0 < len(subject) <= MAX_SUBJECT_LENGTH or not subject.isprintable():
         raise TokenSubjectError("The token's subject is missing, or is not a text of usual length.", check="sub")

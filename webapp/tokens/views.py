@@ -16,9 +16,10 @@ from webapp.errors import WebsyncError
 from webapp.profiles.embedded import PROFILE_ID_PATTERN
 from webapp.sealing import sealer
 from webapp.settings import settings
+from webapp.tokens.planning import Outcome
 from webapp.tokens.receipts import token_digest
 from webapp.tokens.refusals import BodyTooLargeError, GoalOffError, NotJsonError, OriginNotAllowedError
-from webapp.tokens.sync import Outcome, sync_visitor
+from webapp.tokens.sync import sync_visitor
 from webapp.tokens.verification import verify_token
 
 MAX_BODY_BYTES = 24 * 1024

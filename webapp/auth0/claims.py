@@ -1,10 +1,11 @@
-"""Which claims Auth0 lets into a token: standard ones by scope, custom ones by its rules. Pure functions.
+"""The claims of Auth0's tokens: standard ones by scope, custom ones by its rules. Pure functions.
 
 Source: Auth0 docs, secure/tokens/json-web-tokens/create-custom-claims; get-started/apis/scopes/openid-connect-scopes.
 """
 
 import json
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -45,6 +46,48 @@ def standard_claims(user: Mapping[str, Any], scopes: Collection[str]) -> dict[st
     """Return ``sub`` and what the scopes allow of the user's profile; a field that the user lacks is left out."""
     allowed = {name: user[name] for name in BY_THEMSELVES if name in user and SCOPE_OF[name] in scopes}
     return {"sub": user["user_id"], **allowed}
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """What tokens are made for: by whom, for which application, with which scopes, when (Unix seconds)."""
+
+    issuer: str
+    client_id: str
+    scopes: Collection[str]
+    issued_at: int
+    lifetime_seconds: int
+
+    @property
+    def userinfo_audience(self) -> str:
+        """The audience that a token with the scope ``openid`` has besides the API's."""
+        return f"{self.issuer}userinfo"
+
+
+def id_token_claims(user: Mapping[str, Any], custom: Mapping[str, Any], issue: Issue) -> dict[str, Any]:
+    """Return the claims of an ID token. ``custom`` are those that Auth0 permits. A login adds ``sid`` and ``nonce``."""
+    return {
+        **standard_claims(user, issue.scopes),
+        **custom,
+        "iss": issue.issuer,
+        "aud": issue.client_id,
+        "iat": issue.issued_at,
+        "exp": issue.issued_at + issue.lifetime_seconds,
+    }
+
+
+def access_token_claims(user_id: str, custom: Mapping[str, Any], issue: Issue, *, audience: str) -> dict[str, Any]:
+    """Return the claims of an access token for the API ``audience``, in Auth0's default profile."""
+    return {
+        **custom,
+        "iss": issue.issuer,
+        "sub": user_id,
+        "aud": [audience, issue.userinfo_audience] if "openid" in issue.scopes else audience,
+        "iat": issue.issued_at,
+        "exp": issue.issued_at + issue.lifetime_seconds,
+        "scope": " ".join(issue.scopes),
+        "azp": issue.client_id,
+    }
 
 
 def permitted_claims(custom: Mapping[str, Any], scopes: Collection[str]) -> dict[str, Any]:
