@@ -21,6 +21,7 @@ ORIGIN = re.compile(r"https?://[a-z0-9.:@*\[\]_-]+", re.ASCII | re.IGNORECASE)
 GOAL_KEY = re.compile(r"[A-Za-z0-9_-]{6,64}")
 IGNORED_NAMESPACE_DOMAINS = ("auth0.com", "webtask.io", "webtask.run")
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+METADATA_ROOTS = ("user_metadata", "app_metadata")
 MAX_MAPPINGS = 200
 
 Place = tuple[str | int, ...]
@@ -119,7 +120,7 @@ class Mapping:
 
     def _check_way_to_auth0(self) -> None:
         root, *rest = parse_field(self.auth0_field)
-        if root != "user_metadata" or not rest:
+        if root not in METADATA_ROOTS or not rest:
             message = (
                 "Values that travelled through the browser are the visitor's word: "
                 "they may only go to a field of user_metadata, such as user_metadata.newsletter."
@@ -131,6 +132,11 @@ class Mapping:
         if self.strategy is MergeStrategy.SUM:
             message = "Each login would count the visitor's word once more: choose set, set if empty or add."
             raise InvalidMappingError("strategy", message)
+
+    @property
+    def is_by_browser(self) -> bool:
+        """Say if the value travels through the visitor's browser: to ``user_metadata`` and nowhere else."""
+        return self.direction is Direction.TO_AUTH0 and self.auth0_field.startswith("user_metadata.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +171,8 @@ class WebGoal:
     """A web goal at one revision: everything that generated code depends on. Raises InvalidGoalError.
 
     ``public_url`` is where browsers reach Websync, without a slash at the end. ``claim_namespace`` ends with one.
-    ``allowed_origins`` are origins as browsers send them (``https://shop.example``).
+    ``allowed_origins`` are origins as browsers send them (``https://shop.example``). With ``server_exchange`` the
+    Action itself calls Websync in the login.
     """
 
     key: str
@@ -182,6 +189,7 @@ class WebGoal:
     allowed_origins: tuple[str, ...] = ()
     enable_rule: bool = True
     enable_token: bool = True
+    server_exchange: bool = False
 
     def __post_init__(self) -> None:
         if problems := tuple(self._problems()):
@@ -200,6 +208,11 @@ class WebGoal:
     def mappings_to(self, direction: Direction) -> tuple[Mapping, ...]:
         """Return the rows of one direction, in their order."""
         return tuple(mapping for mapping in self.mappings if mapping.direction is direction)
+
+    @property
+    def browser_properties(self) -> tuple[str, ...]:
+        """Return the profile properties that travel through the visitor's browser, each once."""
+        return tuple(dict.fromkeys(each.profile_property for each in self.mappings if each.is_by_browser))
 
     @property
     def profile_id_link(self) -> IdentifierLink | None:
@@ -226,12 +239,13 @@ class WebGoal:
                 continue
             if mapping.direction is Direction.TO_AUTH0:
                 yield from self._overlap_problems(index, mapping)
+                yield from self._trust_problems(index, mapping)
         yield from self._parameter_problems()
-        names = {mapping.profile_property for mapping in self.mappings_to(Direction.TO_AUTH0)}
-        if len(names) > MAX_VALUE_PARAMETERS:
+        count = len(self.browser_properties)
+        if count > MAX_VALUE_PARAMETERS:
             message = (
                 f"A login carries the profile id and at most {MAX_VALUE_PARAMETERS} properties to Auth0; "
-                f"these rows have {len(names)}."
+                f"these rows have {count}."
             )
             yield Problem(("mappings",), message)
         for index, link in enumerate(self.links):
@@ -241,12 +255,20 @@ class WebGoal:
     def _parameter_problems(self) -> Iterator[Problem]:
         taken: dict[str, str] = {}
         for index, mapping in enumerate(self.mappings):
-            if mapping.direction is not Direction.TO_AUTH0:
+            if not mapping.is_by_browser:
                 continue
             other = taken.setdefault(parameter_name(mapping.profile_property), mapping.profile_property)
             if other != mapping.profile_property:
                 message = f"A login could not tell it from {other}: their parameters have the same name."
                 yield Problem(("mappings", index, "profile_property"), message)
+
+    def _trust_problems(self, index: int, mapping: Mapping) -> Iterator[Problem]:
+        if not mapping.is_by_browser and not self.server_exchange:
+            message = (
+                "Values that travelled through the browser are the visitor's word: they may only go to user_metadata. "
+                "For app_metadata, switch on Server exchange."
+            )
+            yield Problem(("mappings", index, "auth0_field"), message)
 
     def _overlap_problems(self, index: int, mapping: Mapping) -> Iterator[Problem]:
         others = [other.auth0_field for other in self.mappings[:index] if other.direction is Direction.TO_AUTH0]
@@ -259,6 +281,10 @@ class WebGoal:
                 return
 
     def _token_problems(self) -> Iterator[Problem]:
+        if self.server_exchange and not self.enable_rule:
+            yield Problem(("server_exchange",), "Switch on Enable Rule as well: the Action makes the exchange.")
+        if (self.server_exchange or self.enable_token) and not self.links:
+            yield Problem(("links",), "Add an identifier link: without one nobody can be recognised.")
         if self.enable_token:
             yield from self._missing_for_token()
         for field in ("client_ids", "audiences"):
@@ -269,8 +295,6 @@ class WebGoal:
                 yield Problem(("allowed_origins",), message)
 
     def _missing_for_token(self) -> Iterator[Problem]:
-        if not self.links:
-            yield Problem(("links",), "Add an identifier link: without one nobody can be recognised.")
         if self.token_kind is TokenKind.ID_TOKEN and not self.client_ids:
             yield Problem(("client_ids",), "Name the client id of at least one application.")
         if self.token_kind is TokenKind.ACCESS_TOKEN and not self.audiences:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from snippets.claims import added_claims
 from snippets.fields import FieldPath, parse_field, source_of
-from snippets.goals import Direction, MergeStrategy, WebGoal
+from snippets.goals import MergeStrategy, WebGoal
 from snippets.literals import JsCode
 from snippets.parameters import parameter_name
 
@@ -79,7 +79,8 @@ def plan_login(goal: WebGoal) -> Login:
                 parse_field(mapping.auth0_field)[1:],
                 MERGE_FUNCTIONS[mapping.strategy],
             )
-            for mapping in goal.mappings_to(Direction.TO_AUTH0)
+            for mapping in goal.mappings
+            if mapping.is_by_browser
         ),
         profile_id_path=_profile_id_path(goal),
         claims=tuple(

@@ -36,6 +36,7 @@ FIELDS = frozenset(
         "allowed_origins",
         "enable_rule",
         "enable_token",
+        "server_exchange",
     }
 )
 
@@ -61,6 +62,7 @@ def read_web_goal(plain: PlainData, *, public_url: str) -> WebGoal:
         "allowed_origins": reader.texts("allowed_origins"),
         "enable_rule": reader.flag("enable_rule", default=True),
         "enable_token": reader.flag("enable_token", default=True),
+        "server_exchange": reader.flag("server_exchange", default=False),
     }
     try:
         goal = WebGoal(public_url=public_url, **fields)  # type: ignore[arg-type]  # each was read as its type above
@@ -92,6 +94,7 @@ def plain_web_goal(goal: WebGoal) -> dict[str, object]:
         "allowed_origins": list(goal.allowed_origins),
         "enable_rule": goal.enable_rule,
         "enable_token": goal.enable_token,
+        "server_exchange": goal.server_exchange,
     }
 
 

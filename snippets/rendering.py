@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from snippets.goals import Direction, TokenKind, WebGoal
+from snippets.goals import TokenKind, WebGoal
 from snippets.literals import JsCode, environment
 from snippets.logins import plan_login
 from snippets.parameters import PROFILE_ID_PARAMETER, parameter_name
@@ -85,8 +85,7 @@ def _untyped(_annotation: str) -> JsCode:
 
 
 def _application(goal: WebGoal, _sdk: Sdk) -> Mapping[str, object]:
-    names = dict.fromkeys(mapping.profile_property for mapping in goal.mappings_to(Direction.TO_AUTH0))
-    properties = tuple((name, parameter_name(name)) for name in names)
+    properties = tuple((name, parameter_name(name)) for name in goal.browser_properties)
     return {
         "profile_id_parameter": PROFILE_ID_PARAMETER,
         "properties": properties,

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from snippets.goals import InvalidGoalError
 from tests.conftest import ADMIN_EMAIL
 from tests.factories import make_full_goal, make_goal
+from webapp.code_pages.models import Deployment
 from webapp.connections.configuration import apply_configuration
 from webapp.connections.configuration_file import read_configuration
 from webapp.connections.goals import StaleRevisionError, add_goal, find_goal
@@ -148,9 +149,10 @@ def test_goals_from_before_begin_with_the_revision_that_they_are_at(
     # given a database without the table of revisions, and a goal in it at revision 7
     url = f"sqlite:///{tmp_path / 'older.db'}" if kind == "sqlite" else request.getfixturevalue("empty_postgresql_url")
     database = Database(url)
-    migrate(database, "0002")
+    database.upgrade()
     web_goal = make_full_goal()
     store_as_before(database, web_goal.key, now)
+    migrate(database, "0002", down=True)
     # when it is brought up to date
     database.upgrade()
     # then that revision is kept, by nobody knows whom
@@ -189,7 +191,5 @@ def store_as_before(database: Database, key: str, now: datetime) -> None:
         goal = add_goal(session, connection, make_full_goal(key=key), is_on=True, now=now)
         goal.revision = 7
         session.flush()
-        columns = "goal_id, auth0_domain, action_id, action_name, revision, code_digest, deployed_at, deployed_by"
-        values = {"goal_id": goal.id, "now": now.replace(tzinfo=None)}
-        row = f"INSERT INTO deployments ({columns}) VALUES (:goal_id, 'd', 'a', 'n', 7, 'x', :now, 'ada')"
-        session.execute(text(row), values)
+        texts = dict.fromkeys(("auth0_domain", "action_id", "action_name", "code_digest", "deployed_by"), "x")
+        session.add(Deployment(goal_id=goal.id, revision=7, deployed_at=now, **texts))

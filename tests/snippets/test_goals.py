@@ -38,7 +38,6 @@ def problems_of(**changes: Any) -> list[tuple[tuple[str | int, ...], str]]:
         (("email", "CreationDate"), "profile_property", "read-only"),
         (("email", "email", Direction.TO_AUTH0), "auth0_field", "only go to a field of user_metadata"),
         (("user_metadata", "all", Direction.TO_AUTH0), "auth0_field", "only go to a field of user_metadata"),
-        (("app_metadata.role", "role", Direction.TO_AUTH0), "auth0_field", "the visitor's word"),
         (
             ("user_metadata.a", "a", Direction.TO_AUTH0, MergeStrategy.SET_OR_CLEAR),
             "strategy",
@@ -117,6 +116,21 @@ def test_a_link_by_address_asks_for_a_verified_one(field: str, required: bool, v
             {"mappings": tuple(to_auth0(f"user_metadata.f{number}", f"p{number}") for number in range(10))},
             ("mappings",),
             "at most 9 properties to Auth0; these rows have 10",
+        ),
+        (
+            {"mappings": (to_auth0("user_metadata.a", "a"), to_auth0("app_metadata.role", "role"))},
+            ("mappings", 1, "auth0_field"),
+            "For app_metadata, switch on Server exchange.",
+        ),
+        (
+            {"server_exchange": True, "enable_rule": False},
+            ("server_exchange",),
+            "Switch on Enable Rule as well",
+        ),
+        (
+            {"server_exchange": True, "enable_token": False, "links": ()},
+            ("links",),
+            "without one nobody can be recognised",
         ),
         (
             {"mappings": (to_auth0("user_metadata.a.b", "one"), to_auth0("user_metadata.a", "two"))},

@@ -31,6 +31,7 @@ PLAIN: dict[str, Any] = {
     "allowed_origins": ["https://shop.example"],
     "enable_rule": False,
     "enable_token": True,
+    "server_exchange": False,
 }
 
 

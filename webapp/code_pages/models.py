@@ -24,5 +24,6 @@ class Deployment(Base):
     revision: Mapped[int]
     code_digest: Mapped[str] = mapped_column(String(64))
     code: Mapped[str] = mapped_column(Text, default="")
+    secret_digest: Mapped[str] = mapped_column(String(64), default="")
     deployed_at: Mapped[datetime] = mapped_column(UtcDateTime)
     deployed_by: Mapped[str] = mapped_column(String(254))

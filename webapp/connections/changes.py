@@ -21,6 +21,7 @@ LABELS = {
     "allow_creation": "allow creation of profiles",
     "enable_rule": "Rule option",
     "enable_token": "Token option",
+    "server_exchange": "Server exchange",
     "client_ids": "application client IDs",
     "audiences": "API audiences",
     "token_kind": "kind of token",

@@ -151,6 +151,7 @@ class GoalForm(FlaskForm):  # type: ignore[misc]
     links = FieldList(FormField(LinkForm))
     allow_creation = BooleanField("Allow creation of profiles", default=True)
     enable_rule = BooleanField("Enable Rule", default=True)
+    server_exchange = BooleanField("Server exchange")
     claim_namespace = StringField("Claim namespace")
     enable_token = BooleanField("Enable Token", default=True)
     token_kind = RadioField("Token that the browser posts", choices=TOKEN_KINDS, default=TokenKind.ID_TOKEN)
@@ -173,6 +174,7 @@ class GoalForm(FlaskForm):  # type: ignore[misc]
             "allowed_origins": (self.allowed_origins.data or "").splitlines(),
             "enable_rule": self.enable_rule.data,
             "enable_token": self.enable_token.data,
+            "server_exchange": self.server_exchange.data,
         }
 
 
@@ -199,6 +201,7 @@ def goal_form(web_goal: WebGoal, *, is_on: bool) -> GoalForm:
             "claim_namespace": web_goal.claim_namespace,
             "enable_rule": web_goal.enable_rule,
             "enable_token": web_goal.enable_token,
+            "server_exchange": web_goal.server_exchange,
         },
     )
 

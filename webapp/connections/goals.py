@@ -97,6 +97,7 @@ def to_web_goal(goal: Goal, *, public_url: str) -> WebGoal:
         allowed_origins=tuple(goal.allowed_origins),
         enable_rule=goal.enable_rule,
         enable_token=goal.enable_token,
+        server_exchange=goal.server_exchange,
     )
 
 
@@ -143,6 +144,7 @@ def _copy(web_goal: WebGoal, goal: Goal) -> None:
     goal.allowed_origins = list(web_goal.allowed_origins)
     goal.enable_rule = web_goal.enable_rule
     goal.enable_token = web_goal.enable_token
+    goal.server_exchange = web_goal.server_exchange
     goal.mappings = _mapping_rows(web_goal.mappings)
     goal.links = [
         LinkRow(

@@ -39,7 +39,10 @@ class Connection(Base):
 
 
 class Goal(Base):
-    """A web goal at its newest revision. Its rows stand in two tables of their own."""
+    """A web goal at its newest revision. Its rows stand in two tables of their own.
+
+    ``sealed_exchange_secrets`` are those that the Action may use, newest first.
+    """
 
     __tablename__ = "goals"
 
@@ -57,6 +60,8 @@ class Goal(Base):
     allowed_origins: Mapped[list[str]] = mapped_column(JsonDocument, default=list)
     enable_rule: Mapped[bool] = mapped_column(default=True)
     enable_token: Mapped[bool] = mapped_column(default=True)
+    server_exchange: Mapped[bool] = mapped_column(default=False)
+    sealed_exchange_secrets: Mapped[list[str]] = mapped_column(JsonDocument, default=list)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
