@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from snippets.claims import added_claims
+from snippets.exchange import AnsweredWrite, answered_writes
 from snippets.fields import FieldPath, parse_field, source_of
 from snippets.goals import MergeStrategy, WebGoal
 from snippets.literals import JsCode
@@ -42,11 +43,17 @@ class Login:
     writes: tuple[MetadataWrite, ...]
     profile_id_path: FieldPath | None
     claims: tuple[ClaimSource, ...]
+    answered: tuple[AnsweredWrite, ...] = ()
 
     @property
     def is_writing(self) -> bool:
         """Say if a login may change ``user_metadata``."""
         return bool(self.writes) or self.profile_id_path is not None
+
+    @property
+    def app_root_keys(self) -> tuple[str, ...]:
+        """The keys of ``app_metadata`` that may change, each once."""
+        return tuple(dict.fromkeys(write.path[0] for write in self.answered if write.root == "app_metadata"))
 
     @property
     def is_adding_found_values(self) -> bool:
@@ -65,6 +72,7 @@ class Login:
     def merges(self) -> frozenset[JsCode]:
         """The merge functions that the code needs."""
         needed = {write.merge for write in self.writes}
+        needed |= {MERGE_FUNCTIONS[write.mapping.strategy] for write in self.answered}
         if self.profile_id_path is not None:
             needed.add(MERGE_FUNCTIONS[MergeStrategy.SET])
         return frozenset(needed)
@@ -83,6 +91,7 @@ def plan_login(goal: WebGoal) -> Login:
             if mapping.is_by_browser
         ),
         profile_id_path=_profile_id_path(goal),
+        answered=answered_writes(goal) if goal.server_exchange else (),
         claims=tuple(
             ClaimSource(
                 claim.name,

@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from snippets.exchange import EXCHANGE_SECRET, exchange_url, login_claim, sent_claims
 from snippets.goals import TokenKind, WebGoal
 from snippets.literals import JsCode, environment
-from snippets.logins import plan_login
+from snippets.logins import MERGE_FUNCTIONS, plan_login
 from snippets.parameters import PROFILE_ID_PARAMETER, parameter_name
 from snippets.sdks import APPLICATION_FILES, TOKEN_FILES, TOKEN_SOURCES, FileSpec, Sdk
 
@@ -60,16 +61,18 @@ class Snippet:
 def render(goal: WebGoal, kind: SnippetKind, *, sdk: Sdk = Sdk.SPA_JS) -> Snippet:
     """Return the code of one kind for ``goal``. ``sdk`` matters to `SITE_KINDS` only."""
     context = {"goal": goal, **_CONTEXTS[kind](goal, sdk)}
-    files = tuple(_render_file(spec, context) for spec in _file_specs(kind, sdk))
+    files = tuple(_render_file(spec, context) for spec in _file_specs(goal, kind, sdk))
     return Snippet(kind, _CAPTIONS[kind].format(sdk=sdk), files)
 
 
-def _file_specs(kind: SnippetKind, sdk: Sdk) -> tuple[FileSpec, ...]:
+def _file_specs(goal: WebGoal, kind: SnippetKind, sdk: Sdk) -> tuple[FileSpec, ...]:
     match kind:
         case SnippetKind.APPLICATION:
             return APPLICATION_FILES[sdk]
         case SnippetKind.TOKEN:
             return TOKEN_FILES[sdk]
+        case SnippetKind.ACTION if goal.server_exchange:
+            return (FileSpec("action_exchange.js.jinja", "websync-action.js"),)
     return (FileSpec(f"{kind}.js.jinja", f"websync-{kind}.js"),)
 
 
@@ -99,6 +102,19 @@ def _login(goal: WebGoal, _sdk: Sdk) -> Mapping[str, object]:
         "profile_id_parameter": PROFILE_ID_PARAMETER,
         "is_access_token": goal.token_kind is TokenKind.ACCESS_TOKEN,
         "token": _token_name(goal),
+        "is_exchange": False,
+    }
+
+
+def _action(goal: WebGoal, sdk: Sdk) -> Mapping[str, object]:
+    return {
+        **_login(goal, sdk),
+        "is_exchange": goal.server_exchange,
+        "exchange_url": exchange_url(goal),
+        "exchange_secret": EXCHANGE_SECRET,
+        "login_claim": login_claim(goal),
+        "sent_claims": sent_claims(goal),
+        "merge_functions": MERGE_FUNCTIONS,
     }
 
 
@@ -116,7 +132,7 @@ def _token_name(goal: WebGoal) -> JsCode:
 
 _CONTEXTS: Mapping[SnippetKind, Callable[[WebGoal, Sdk], Mapping[str, object]]] = {
     SnippetKind.APPLICATION: _application,
-    SnippetKind.ACTION: _login,
+    SnippetKind.ACTION: _action,
     SnippetKind.RULE: _login,
     SnippetKind.TOKEN: _token,
 }

@@ -3,7 +3,7 @@
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.routing import Rule
+from werkzeug.routing import IntegerConverter, Rule
 
 from tests.accounts.conftest import AuditTrail
 from tests.conftest import ADMIN_EMAIL
@@ -15,6 +15,7 @@ OPEN_TO_EVERYBODY = OPEN_ENDPOINTS | {
     "accounts.sign_in",
     "accounts.open_link",
     "code_pages.script",
+    "tokens.receive_login",
     "tokens.receive_token",
     "tokens.allow_post",
 }
@@ -146,6 +147,9 @@ def cookie_of(client: FlaskClient) -> str:
 
 
 def _url(rule: Rule) -> str:
-    values = dict.fromkeys(rule.arguments, "something")
+    values = {
+        name: 1 if isinstance(converter, IntegerConverter) else "something"
+        for name, converter in rule._converters.items()
+    }
     _, path = rule.build(values) or ("", "/")
     return path

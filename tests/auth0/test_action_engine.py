@@ -2,7 +2,7 @@
 
 import pytest
 
-from webapp.auth0.action_engine import ActionEffects, run_action, run_rule
+from webapp.auth0.action_engine import ActionEffects, FetchAnswer, Fetched, run_action, run_rule
 
 EVENT = {"user": {"user_id": "auth0|1", "user_metadata": {"plan": "gold"}}, "request": {"query": {"ext-x": "1"}}}
 
@@ -84,7 +84,7 @@ def test_a_denied_login_says_why() -> None:
         (action("require('fs')"), "Error: Cannot find module 'fs'"),
         (action("await fetch('http://localhost')"), "ReferenceError"),
         (action("await new Promise(() => {})"), "Error: the Action never finished"),
-        (action("throw null"), "Error: null"),
+        (action("throw null"), "InternalError: out of memory (or null was thrown)"),
     ],
 )
 def test_code_that_cannot_run_is_reported(code: str, error: str) -> None:
@@ -176,3 +176,53 @@ def test_a_rule_that_fails_or_forgets_is_reported(body: str, error: str | None, 
     assert effects.called_back == called_back
     assert (effects.error or "").startswith(error or "")
     assert (effects.error is None) == (error is None)
+
+
+FETCHING = action(
+    """
+    const stop = new AbortController();
+    const timer = setTimeout(() => stop.abort(), 10);
+    try {
+      const response = await fetch("https://websync.example/x", {
+        method: "POST", signal: stop.signal, headers: { authorization: "Bearer s" }, body: JSON.stringify({ a: 1 }),
+      });
+      console.log(response.ok, response.status, (await response.json()).b);
+    } catch (error) {
+      console.log(error.name);
+    } finally {
+      clearTimeout(timer);
+    }
+    """
+)
+
+
+def test_what_an_action_fetches_is_answered_by_the_caller() -> None:
+    # given somebody who answers
+    seen: list[Fetched] = []
+
+    def answer(fetched: Fetched) -> FetchAnswer:
+        seen.append(fetched)
+        return FetchAnswer(201, '{"b": "two"}')
+
+    # when an Action fetches
+    effects = run_action(FETCHING, EVENT, answer=answer)
+    # then it gets the answer, and the caller the request
+    assert (effects.error, effects.console) == (None, ["true 201 two"])
+    assert seen == [Fetched("https://websync.example/x", "POST", {"authorization": "Bearer s"}, '{"a":1}')]
+
+
+def test_an_answer_may_be_that_there_is_none() -> None:
+    effects = run_action(FETCHING, EVENT, answer=lambda _fetched: FetchAnswer(error_name="AbortError"))
+    assert (effects.error, effects.console) == (None, ["AbortError"])
+
+
+def test_without_somebody_who_answers_there_is_no_network() -> None:
+    assert run_action(FETCHING, EVENT).error == "ReferenceError: AbortController is not defined"
+
+
+def test_an_action_that_fetches_without_an_end_is_left() -> None:
+    # given an Action that fetches for ever
+    greedy = action("for (;;) await fetch('https://websync.example/x')")
+    # when it runs, then it is given up after a few
+    effects = run_action(greedy, EVENT, answer=lambda _fetched: FetchAnswer(200, "{}"))
+    assert effects.error == "Error: the Action never finished"

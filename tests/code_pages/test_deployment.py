@@ -48,11 +48,16 @@ def at_once(_seconds: float) -> None:
 
 
 def deployed_by(client: ManagementClient, goal: WebGoal, remembered: Deployment | None = None) -> DeployedAction:
-    return deploy_action(client, goal, render(goal, SnippetKind.ACTION).code, remembered, at_once)
+    return deploy_action(client, goal, remembered, at_once)
 
 
 def row(deployed: DeployedAction, goal: WebGoal) -> Deployment:
-    return Deployment(action_id=deployed.action_id, revision=goal.revision, code_digest=code_digest(goal))
+    return Deployment(
+        action_id=deployed.action_id,
+        revision=goal.revision,
+        code_digest=code_digest(goal),
+        secret_digest=deployed.secret_digest,
+    )
 
 
 def running(management: httpx2.Client) -> list[tuple[str, str]]:
@@ -203,7 +208,7 @@ def test_a_build_that_does_not_end_well_stops_the_deployment(
         client.build_status = build_status
         # when the goal is deployed
         with pytest.raises(expected, match="Action"):
-            deploy_action(client, goal, render(goal, SnippetKind.ACTION).code, None, waits.append)
+            deploy_action(client, goal, None, waits.append)
     # then it was waited for in bounds, and logins run what they ran
     assert len(waits) == looks
     assert bindings(management) == []
@@ -317,7 +322,7 @@ def test_a_deployment_is_outdated_when_the_action_would_be_another(
     changes: dict[str, Any], expected: DeploymentState
 ) -> None:
     # given a deployed goal
-    deployed = Deployment(revision=7, code_digest=code_digest(make_full_goal()))
+    deployed = Deployment(revision=7, code_digest=code_digest(make_full_goal()), secret_digest="")
     # when the goal is changed
     # then only a change of the Action's code makes the deployment outdated
     assert compare(make_full_goal(**changes), deployed) is expected

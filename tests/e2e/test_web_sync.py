@@ -87,6 +87,45 @@ def test_a_newcomer_sees_the_whole_loop(demo: Demo, admin_page: Page, new_contex
     look_at(shop, "shop-logged-in")
 
 
+def test_with_the_server_exchange_a_blocked_post_loses_nothing(
+    demo: Demo, admin_page: Page, new_context: NewContext
+) -> None:
+    # given a goal whose Action calls Websync, with a value for app_metadata
+    page = admin_page
+    make_connection(page, demo, "Shop with exchange")
+    goal_key = make_goal(page, demo, "Exchange")
+    page.get_by_label("Server exchange").check()
+    add_mapping(page, "app_metadata.known_as", TO_AUTH0, "nickname", "Set")
+    save(page)
+    page.get_by_role("button", name="Deploy to Auth0").click()
+    expect(page.get_by_text("Revision 2 is deployed", exact=True)).to_be_visible()
+    # when a visitor whose browser blocks the post logs in
+    shop = open_shop(new_context(), demo, goal_key)
+    shop.route("**/sync/*/token", lambda route: route.abort())
+    shop.get_by_role("button", name="Log in").click()
+    shop.get_by_role("button", name="Ada Okafor").click()
+    expect(shop.locator("[data-account]")).to_have_text("Hello, Ada Okafor")
+    # then the profile has its values all the same
+    profile = found_profile(page, demo, "ada@shop.example")
+    before = properties(page, profile)
+    assert before["nickname"] == ["ada"]
+    # and the next login brings one of them to app_metadata
+    shop.unroute("**/sync/*/token")
+    log_in_again(shop, "Ada Okafor")
+    expect(shop.locator("[data-outcome]")).to_contain_text("MODIFIED")
+    page.goto(f"{demo.tenant_url}/")
+    assert '"known_as": "ada"' in page.locator("body").inner_text()
+    # and that login, of which both the Action and the browser told, counted once
+    points = int(properties(page, profile)["points"][0])
+    assert points == int(before["points"][0]) + 120
+    # and the secret can be made anew by hand
+    page.goto(f"{demo.websync_url}/goals/{goal_key}")
+    page.get_by_text("Deploy it by hand instead").click()
+    page.get_by_role("button", name="Make a new secret").click()
+    expect(page.get_by_role("heading", name="A new secret for the Action")).to_be_visible()
+    look_at(page, "exchange-secret")
+
+
 def test_a_changed_goal_asks_for_a_new_deployment(demo: Demo, admin_page: Page) -> None:
     # given a deployed goal
     page = admin_page
@@ -515,6 +554,14 @@ def log_in_again(shop: Page, name: str) -> None:
     shop.get_by_role("button", name="Log in").wait_for()
     shop.locator("body[data-ready=true]").wait_for()
     log_in(shop, name)
+
+
+def found_profile(page: Page, demo: Demo, text: str) -> str:
+    """Search for a profile and return the address of its page."""
+    page.goto(f"{demo.websync_url}/profiles?q={text}")
+    href = page.get_by_role("main").locator("a[href^='/profiles/']").first.get_attribute("href")
+    assert href is not None
+    return f"{demo.websync_url}{href}"
 
 
 def properties(page: Page, profile_url: str) -> dict[str, list[str]]:

@@ -20,6 +20,9 @@ KINDS = list(SnippetKind)
 GOALS = {
     "full": make_full_goal(),
     "plain": make_goal(mappings=(Mapping("email", "email"),)),
+    "exchange": make_full_goal(
+        server_exchange=True, mappings=(*make_full_goal().mappings, to_auth0("app_metadata.tier", "tier"))
+    ),
     "access-token": make_full_goal(token_kind=TokenKind.ACCESS_TOKEN, audiences=("https://api.shop.example",)),
 }
 

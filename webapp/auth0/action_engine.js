@@ -4,7 +4,7 @@
 (function () {
   "use strict";
   const { parse, stringify } = JSON;
-  const { create, defineProperty, freeze, values } = Object;
+  const { assign, create, defineProperty, freeze, values } = Object;
   // Called by another name it evaluates globally, and as a text of its own: code cannot close a wrapper and go on outside.
   const evaluate = eval;
   const text = String;
@@ -46,7 +46,8 @@
       if (error !== null && typeof error === "object") {
         return `${text(error.name || "Error")}: ${text(error.message)}`.slice(0, 500);
       }
-      return `Error: ${text(error)}`.slice(0, 500);
+      // When the memory is gone the engine may have none left for an error: then it throws null.
+      return error === null ? "InternalError: out of memory (or null was thrown)" : `Error: ${text(error)}`.slice(0, 500);
     } catch {
       return "Error: unprintable";
     }
@@ -62,7 +63,37 @@
     }
   };
 
-  function runAction(input, outcome) {
+  // fetch, when the caller answers it: it takes what waits, and settles that later. How long an answer may take is the
+  // caller's business too, so timers never fire and nothing is aborted.
+  const makeNetwork = (waiting) => {
+    const fetch = (url, options = {}) =>
+      new Promise((resolve, reject) => {
+        const { method = "GET", headers = {}, body = "" } = options;
+        const request = { url: text(url), method: text(method), headers: copy(headers), body: text(body) };
+        waiting[waiting.length] = { request, resolve, reject };
+      });
+    class AbortController {
+      signal = freeze({ aborted: false });
+      abort() {}
+    }
+    return { fetch, AbortController, setTimeout: () => 0, clearTimeout() {} };
+  };
+
+  const settle = ({ resolve, reject }, reply) => {
+    if (reply.error_name) {
+      reject(assign(new Error("fetch failed"), { name: reply.error_name }));
+      return;
+    }
+    resolve(freeze({
+      ok: reply.status >= 200 && reply.status < 300,
+      status: reply.status,
+      headers: freeze({ get: () => null }),
+      json: async () => parse(reply.text),
+      text: async () => reply.text,
+    }));
+  };
+
+  function runAction(input, outcome, waiting) {
     const event = frozen(input.event);
     const put = (target) => (name, value) => {
       const kept = copy(value);
@@ -98,6 +129,7 @@
       try {
         const module = { exports: {} };
         provide({ console: makeConsole(outcome.console), exports: module.exports, module, require });
+        if (input.has_network) provide(makeNetwork(waiting));
         evaluate(input.code);
         const handler = module.exports.onExecutePostLogin;
         if (typeof handler !== "function") throw new TypeError("exports.onExecutePostLogin is not a function");
@@ -152,6 +184,8 @@
 
   return function start(inputText) {
     const input = parse(inputText);
+    const waiting = [];
+    let taken;
     const outcome = {
       access_token_claims: create(null),
       app_metadata: create(null),
@@ -165,7 +199,16 @@
       user_metadata: input.kind === "rule" ? null : create(null),
     };
     if (input.kind === "rule") runRule(input, outcome);
-    else runAction(input, outcome);
-    return () => stringify(outcome);
+    else runAction(input, outcome, waiting);
+    // The caller's side: what came of it, the next request that waits (or null), and the answer to the one taken last.
+    return (command, replyText) => {
+      if (command === "outcome") return stringify(outcome);
+      if (command === "take") {
+        taken = waiting.shift();
+        return taken ? stringify(taken.request) : "null";
+      }
+      settle(taken, parse(replyText));
+      return "null";
+    };
   };
 })()

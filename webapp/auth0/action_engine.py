@@ -1,15 +1,16 @@
 """Runs post-login Actions and legacy Rules here, in an embedded JavaScript engine, as Auth0 would run them.
 
 The engine (QuickJS) has no network, no files, no timers and no modules: code sees the language and what it is given.
-Memory, stack and time are limited. Code that calls ``fetch`` or ``setTimeout`` gets a ReferenceError.
+Memory, stack and time are limited. Code that calls ``fetch`` or ``setTimeout`` gets a ReferenceError, unless the caller
+answers what an Action fetches.
 
 Source: Auth0 docs, actions/reference/post-login (event and api object), customize/rules.
 """
 
 import json
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,32 @@ STACK_LIMIT_BYTES = 512 * 1024
 TIME_LIMIT_SECONDS = 2.0
 
 _HARNESS = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
+
+
+MAX_FETCHES = 5
+"""An Action that fetches more never finishes here: it sits in a login."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What an Action fetches."""
+
+    url: str
+    method: str
+    headers: Mapping[str, str]
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class FetchAnswer:
+    """What comes back: a status and a body, or the name of the error with which ``fetch`` fails."""
+
+    status: int = 0
+    text: str = ""
+    error_name: str | None = None
+
+
+Answerer = Callable[[Fetched], FetchAnswer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +88,16 @@ def run_action(
     event: Mapping[str, Any],
     *,
     secrets: Mapping[str, str] | None = None,
+    answer: Answerer | None = None,
     time_limit_seconds: float = TIME_LIMIT_SECONDS,
 ) -> ActionEffects:
     """Run a post-login Action (``exports.onExecutePostLogin``) on a frozen copy of ``event``; return its effects.
 
-    ``event`` is plain JSON data; ``secrets`` becomes ``event.secrets``. Never raises for what the code does.
+    ``event`` is plain JSON data; ``secrets`` becomes ``event.secrets``. ``answer`` answers what the code fetches; its
+    time does not count. Never raises for what the code does.
     """
     read_only_event = {**event, "secrets": dict(secrets or {})}
-    outcome = _run({"kind": "action", "code": code, "event": read_only_event}, time_limit_seconds)
+    outcome = _run({"kind": "action", "code": code, "event": read_only_event}, time_limit_seconds, answer)
     error = outcome["error"]
     if error is None and not outcome["finished"]:
         error = "Error: the Action never finished"
@@ -115,7 +144,7 @@ def merged_metadata(stored: Mapping[str, Any], change: Mapping[str, Any]) -> dic
     return {name: value for name, value in {**stored, **change}.items() if value is not None}
 
 
-def _run(values: Mapping[str, Any], time_limit_seconds: float) -> dict[str, Any]:
+def _run(values: Mapping[str, Any], time_limit_seconds: float, answer: Answerer | None = None) -> dict[str, Any]:
     """Run the harness on ``values`` in a context of its own, made here: one belongs to the thread that made it."""
     context = quickjs.Context()
     context.set_memory_limit(MEMORY_LIMIT_BYTES)
@@ -123,9 +152,15 @@ def _run(values: Mapping[str, Any], time_limit_seconds: float) -> dict[str, Any]
     context.set_time_limit(time_limit_seconds)
     try:
         # ASCII JSON also carries lone surrogates, which UTF-8 could not.
-        read_outcome = context.eval(_HARNESS)(json.dumps(values, ensure_ascii=True, allow_nan=False))
+        given = {**values, "has_network": answer is not None}
+        talk = context.eval(_HARNESS)(json.dumps(given, ensure_ascii=True, allow_nan=False))
         _drain(context, time_limit_seconds)
-        outcome: dict[str, Any] = json.loads(read_outcome())
+        fetches = 0
+        while answer and fetches < MAX_FETCHES and (fetched := json.loads(talk("take"))):
+            talk("settle", json.dumps(asdict(answer(Fetched(**fetched)))))
+            _drain(context, time_limit_seconds)
+            fetches += 1
+        outcome: dict[str, Any] = json.loads(talk("outcome"))
     except quickjs.JSException as error:
         return _failed(str(error).partition("\n")[0])
     except TimeoutError as error:

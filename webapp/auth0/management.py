@@ -52,6 +52,14 @@ class ActionTrigger:
 
 
 @dataclass(frozen=True, slots=True)
+class ActionSecret:
+    """A secret of an Action. Auth0 never gives the value back."""
+
+    name: str
+    value: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class ActionDraft:
     """An Action as it is sent. Lists are sent whole: ``secrets`` and ``dependencies`` replace what is there."""
 
@@ -60,7 +68,7 @@ class ActionDraft:
     runtime: str
     supported_triggers: tuple[ActionTrigger, ...]
     dependencies: tuple[()] = ()
-    secrets: tuple[()] = ()
+    secrets: tuple[ActionSecret, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,13 @@ from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
+from snippets.exchange import EXCHANGE_SECRET
 from snippets.goals import WebGoal
 from snippets.rendering import SnippetKind, render
 from webapp.auth0.answers import Auth0AnswerError, Auth0UnavailableError, missing_scopes
-from webapp.auth0.management import POST_LOGIN, Action, ActionDraft, ActionTrigger, ManagementClient
+from webapp.auth0.management import POST_LOGIN, Action, ActionDraft, ActionSecret, ActionTrigger, ManagementClient
 from webapp.code_pages.models import Deployment
+from webapp.connections.exchange_secrets import secret_digest
 from webapp.connections.models import Goal
 
 RUNTIME = "node22"
@@ -34,11 +36,15 @@ class DeploymentState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DeployedAction:
-    """The Action that logins run now. ``has_changed`` is false if all of it was so before."""
+    """The Action that logins run now. ``has_changed`` is false if all of it was so before.
+
+    ``secret_digest`` is that of the secret that it has, or empty.
+    """
 
     action_id: str
     name: str
     has_changed: bool
+    secret_digest: str = ""
 
 
 def action_name(goal: WebGoal) -> str:
@@ -61,31 +67,39 @@ def code_digest(goal: WebGoal) -> str:
     return hashlib.sha256(action_code(replace(goal, revision=0)).encode()).hexdigest()
 
 
-def compare(goal: WebGoal, deployment: Deployment | None) -> DeploymentState:
-    """Say if the deployed Action still does what the goal says."""
+def compare(goal: WebGoal, deployment: Deployment | None, exchange_secret: str | None = None) -> DeploymentState:
+    """Say if the deployed Action still does what the goal says, with the secret that it should have."""
     if deployment is None:
         return DeploymentState.NOT_DEPLOYED
-    if deployment.code_digest == code_digest(goal):
+    if deployment.code_digest == code_digest(goal) and deployment.secret_digest == secret_digest(exchange_secret):
         return DeploymentState.UP_TO_DATE
     return DeploymentState.OUTDATED
 
 
 def deploy_action(
-    client: ManagementClient, goal: WebGoal, code: str, remembered: Deployment | None, wait: Callable[[float], object]
+    client: ManagementClient,
+    goal: WebGoal,
+    remembered: Deployment | None,
+    wait: Callable[[float], object],
+    *,
+    exchange_secret: str | None = None,
 ) -> DeployedAction:
-    """Let the tenant's logins run ``code``, after the Actions that they run already.
+    """Let the tenant's logins run the goal's Action, after the Actions that they run already.
 
     Does only what is missing, so that it may be called again after any failure. ``wait`` is called with the seconds
-    between two looks at a build.
+    between two looks at a build. ``exchange_secret`` is what the Action of a server exchange calls Websync with.
 
     Raises:
         Auth0RefusedError, MissingScopeError, Auth0UnavailableError, Auth0AnswerError: what came of a call.
     """
     if lacking := DEPLOY_SCOPES - client.granted_scopes():
         raise missing_scopes(sorted(lacking))
-    draft = ActionDraft(action_name(goal), code, RUNTIME, (TRIGGER,))
+    secrets = (ActionSecret(EXCHANGE_SECRET, exchange_secret),) if exchange_secret else ()
+    draft = ActionDraft(action_name(goal), action_code(goal), RUNTIME, (TRIGGER,), secrets=secrets)
     action = _remembered_action(client, remembered) or client.find_action(draft.name)
-    is_current = action is not None and _runs(action, draft)
+    # Auth0 never shows a secret, so what was sent last is what counts.
+    has_secret = secret_digest(exchange_secret) == (remembered.secret_digest if remembered else "")
+    is_current = action is not None and _runs(action, draft) and has_secret
     if action is None:
         action = client.create_action(draft)
     elif not is_current:
@@ -95,7 +109,8 @@ def deploy_action(
         client.deploy_action(action.id)
         action = _look_until(client, action.id, lambda found: _runs(found, draft), wait)
     is_new_in_logins = _bind(client, action)
-    return DeployedAction(action.id, action.name, has_changed=is_new_in_logins or not is_current)
+    has_changed = is_new_in_logins or not is_current
+    return DeployedAction(action.id, action.name, has_changed, secret_digest(exchange_secret))
 
 
 def remembered_deployment(session: Session, goal: Goal) -> Deployment | None:
@@ -117,6 +132,7 @@ def remember(session: Session, row: Goal, goal: WebGoal, deployed: DeployedActio
             revision=goal.revision,
             code_digest=code_digest(goal),
             code=action_code(goal),
+            secret_digest=deployed.secret_digest,
             deployed_at=now,
             deployed_by=by,
         )

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from flask import render_template
 from markupsafe import Markup
 
+from snippets.exchange import EXCHANGE_SECRET, exchange_url
 from snippets.goals import WebGoal
 from snippets.rendering import Snippet, SnippetKind, render
 from snippets.sdks import SCRIPT_SDKS, Sdk
@@ -14,9 +15,11 @@ from webapp.code_pages.models import Deployment
 from webapp.code_pages.sdk_choice import chosen_sdk
 from webapp.code_pages.sdk_guides import GUIDES, SdkGuide
 from webapp.code_pages.tenant_access import has_credentials
+from webapp.connections.exchange_secrets import usable_secret
 from webapp.connections.goals import find_goal, to_web_goal
 from webapp.connections.models import Connection, Goal
 from webapp.database import reading
+from webapp.sealing import sealer
 from webapp.settings import settings
 
 
@@ -59,6 +62,16 @@ class Section:
         return f"{parts.scheme}://{parts.netloc}"
 
     @property
+    def exchange_url(self) -> str:
+        """Where the Action calls Websync."""
+        return exchange_url(self.goal)
+
+    @property
+    def secret_name(self) -> str:
+        """The name of the secret that the Action needs for that."""
+        return EXCHANGE_SECRET
+
+    @property
     def scopes(self) -> list[str]:
         """The scopes that deploying needs."""
         return sorted(DEPLOY_SCOPES)
@@ -84,6 +97,6 @@ def read_section(key: str, sdk: Sdk) -> Section:
         sdk=sdk,
         snippets={kind.value: render(goal, kind, sdk=sdk) for kind in SnippetKind},
         deployment=deployment,
-        state=compare(goal, deployment),
+        state=compare(goal, deployment, usable_secret(goal_row, sealer()) if goal.server_exchange else None),
         is_deployable=has_credentials(connection),
     )

@@ -1,6 +1,6 @@
 """Calling a goal's tenant: what that needs, and what a page says when it fails."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from flask import url_for
@@ -45,6 +45,7 @@ class CallableGoal:
     client_id: str
     client_secret: str
     remembered: Deployment | None
+    exchange_secret: str | None = field(default=None, repr=False)
 
     def client(self) -> ManagementClient:
         """Return a client of the tenant; use it in ``with``."""

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 
@@ -9,6 +10,7 @@ from flask import Blueprint, Response, flash, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
+from snippets.exchange import EXCHANGE_SECRET
 from snippets.rendering import SnippetKind, render
 from snippets.sdks import SCRIPT_SDKS, Sdk
 from webapp.accounts.audit import record
@@ -29,11 +31,13 @@ from webapp.code_pages.tenant_access import (
     failure,
     read_callable_goal,
 )
-from webapp.connections.goals import find_goal, find_live_goal, to_web_goal
+from webapp.connections.exchange_secrets import new_secret, usable_secret
+from webapp.connections.goals import find_goal, find_live_goal, lock_goal, to_web_goal
 from webapp.connections.history import find_revisions, look_at_revision
 from webapp.connections.models import Goal
 from webapp.database import reading, transaction
 from webapp.errors import NotFoundError
+from webapp.sealing import sealer
 from webapp.settings import settings
 
 bp = Blueprint("code_pages", __name__)
@@ -103,8 +107,9 @@ def deploy(key: str) -> ResponseReturnValue:
     try:
         deployable = _read_deployable(key)
         with deployable.client() as client:
-            code = action_code(deployable.goal)
-            deployed = deploy_action(client, deployable.goal, code, deployable.remembered, time.sleep)
+            deployed = deploy_action(
+                client, deployable.goal, deployable.remembered, time.sleep, exchange_secret=deployable.exchange_secret
+            )
     except CALL_ERRORS as error:
         flash(failure(error, key), "danger")
         return _to_code(key)
@@ -115,6 +120,20 @@ def deploy(key: str) -> ResponseReturnValue:
     else:
         flash(f"Revision {revision} was deployed and bound to post-login already: nothing to do.", "success")
     return _to_code(key)
+
+
+@bp.post("/goals/<key>/exchange-secret")
+def make_exchange_secret(key: str) -> ResponseReturnValue:
+    """Make a new secret for the Action, and show it this once: for those who deploy by hand or by a pipeline."""
+    with transaction() as session:
+        row = lock_goal(session, key)
+        if not row.server_exchange:
+            raise NotDeployableError("Switch on Server exchange and save the goal first.")
+        secret = new_secret(row, sealer())
+        now, actor = datetime.now(UTC), signed_in_admin().email
+        record(session, actor=actor, action="made a secret", object_type="goal", object_key=key, now=now)
+        page = {"goal": row, "connection": row.connection, "secret": secret, "secret_name": EXCHANGE_SECRET}
+    return render_template("code_pages/exchange_secret.html", **page)
 
 
 @bp.route("/goals/<key>/comparison", methods=["GET", "POST"])
@@ -164,7 +183,11 @@ def _read_deployable(key: str) -> CallableGoal:
     found = read_callable_goal(key)
     if not found.goal.enable_rule:
         raise NotDeployableError("Switch on Enable Rule and save the goal first.")
-    return found
+    if not found.goal.server_exchange:
+        return found
+    with transaction() as session:
+        row = lock_goal(session, key)
+        return replace(found, exchange_secret=usable_secret(row, sealer()) or new_secret(row, sealer()))
 
 
 def _kept_codes(

@@ -43,6 +43,7 @@ class LiveGoal:
     web_goal: WebGoal
     is_open: bool
     tenant: Tenant
+    sealed_exchange_secrets: tuple[str, ...] = ()
 
 
 def new_key() -> str:
@@ -55,6 +56,13 @@ def find_goal(session: Session, key: str) -> Goal:
     goal = session.scalar(select(Goal).where(Goal.key == key))
     if goal is None:
         raise NotFoundError("There is no goal with this key.")
+    return goal
+
+
+def lock_goal(session: Session, key: str) -> Goal:
+    """Return the goal with this key; nobody else changes it until the transaction ends. Raises NotFoundError."""
+    goal = find_goal(session, key)
+    session.refresh(goal, with_for_update=True)
     return goal
 
 
@@ -74,7 +82,8 @@ def find_live_goal(session: Session, key: str) -> LiveGoal:
     except InvalidDomainError as error:
         raise NoTenantError("The goal takes no tokens: its connection names no tenant.") from error
     web_goal = to_web_goal(goal, public_url=settings().public_url)
-    return LiveGoal(goal.id, web_goal, goal.is_on and goal.connection.is_on, tenant)
+    is_open = goal.is_on and goal.connection.is_on
+    return LiveGoal(goal.id, web_goal, is_open, tenant, tuple(goal.sealed_exchange_secrets))
 
 
 def to_web_goal(goal: Goal, *, public_url: str) -> WebGoal:

@@ -217,7 +217,7 @@ def _complete(parameters: Data, query: Data, body: Data, session_id: str, *, is_
         },
     )
     try:
-        claims = process_login(this.state, login)
+        claims = process_login(this.state, login, this.answer)
     except LoginRefusedError as error:
         raise AuthorizationError("access_denied", str(error)) from error
     grant = {

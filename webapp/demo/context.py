@@ -4,15 +4,20 @@ from dataclasses import dataclass
 
 from flask import current_app
 
+from webapp.auth0.action_engine import Answerer
 from webapp.demo.state import TenantState
 
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """One demo tenant. ``base_url`` has no slash at its end; the issuer has one, as Auth0's."""
+    """One demo tenant. ``base_url`` has no slash at its end; the issuer has one, as Auth0's.
+
+    ``answer`` answers what its Actions fetch; without it they have no network.
+    """
 
     base_url: str
     state: TenantState
+    answer: Answerer | None = None
 
     @property
     def issuer(self) -> str:

@@ -58,7 +58,7 @@ def run(folder: Path, ports: Ports) -> None:
     with ExitStack() as stack:
         # The tenant first: whatever the others ask of it is there. And if its port is taken, perhaps by another demo,
         # nothing has been changed yet, and the sign-in link of that one still works.
-        tenant = create_tenant(ports.tenant_url, TenantState(folder / "tenant.json"))
+        tenant = create_tenant(ports.tenant_url, TenantState(folder / "tenant.json"), websync_url=ports.websync_url)
         stack.enter_context(_served(tenant, ports.tenant, "the demo tenant"))
         link, goal_key = _prepare(settings, ports)
         shop = create_shop(ports.tenant_url, ports.websync_url, goal_key=goal_key)

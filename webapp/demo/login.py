@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from webapp.auth0.action_engine import ActionEffects, merged_metadata, run_action
+from webapp.auth0.action_engine import ActionEffects, Answerer, merged_metadata, run_action
 from webapp.auth0.claims import ClaimsTooLargeError, permitted_claims
 from webapp.demo.state import TenantState
 
@@ -46,8 +46,10 @@ class CustomClaims:
     access_token: Data
 
 
-def process_login(state: TenantState, login: Login) -> CustomClaims:
+def process_login(state: TenantState, login: Login, answer: Answerer | None = None) -> CustomClaims:
     """Count the login, run the bound Actions and write what they changed of the user.
+
+    ``answer`` answers what the Actions fetch.
 
     Raises LoginRefusedError: the user is unknown or blocked, an Action denied, threw, or made too many claims.
     """
@@ -58,7 +60,7 @@ def process_login(state: TenantState, login: Login) -> CustomClaims:
     app_metadata: Data = {}
     denied = None
     for action in actions:
-        effects = run_action(action["code"], event, secrets=action["secrets"])
+        effects = run_action(action["code"], event, secrets=action["secrets"], answer=answer)
         _log_run(state, login, action["name"], effects)
         if effects.error is not None:
             raise LoginRefusedError("An error occurred while an Action was running; the tenant's page shows it.")

@@ -174,7 +174,7 @@ def _exchange_refresh_token(body: dict[str, str]) -> Data:
         request=request_facts() | {"body": body},
     )
     try:
-        claims = process_login(state, login)
+        claims = process_login(state, login, tenant().answer)
     except LoginRefusedError as error:
         raise TokenError("access_denied", str(error)) from error
     renewed = {"scopes": scopes, "id_claims": claims.id_token, "access_claims": claims.access_token}

@@ -11,6 +11,7 @@ from webapp.assets import STATIC, TEMPLATES
 from webapp.demo import authorization, management, management_actions, management_bindings, management_users, oauth
 from webapp.demo.addresses import loopback_base
 from webapp.demo.context import Tenant, tenant
+from webapp.demo.network import answerer
 from webapp.demo.state import TenantState
 
 MAX_BODY_BYTES = 1_000_000
@@ -20,16 +21,18 @@ for part in (management_users.bp, management_actions.bp, management_bindings.bp)
     management.bp.register_blueprint(part)
 
 
-def create_tenant(base_url: str, state: TenantState) -> Flask:
+def create_tenant(base_url: str, state: TenantState, *, websync_url: str | None = None) -> Flask:
     """Return the tenant as an application that is to be served at ``base_url``; its issuer is that plus a slash.
 
     All its ids and secrets are public knowledge, so whoever serves it binds to loopback only. Raises ValueError for a
-    ``base_url`` on any other host.
+    ``base_url`` on any other host. Its Actions may call Websync at ``websync_url``, and nobody else.
     """
     app = Flask(__name__, template_folder=str(TEMPLATES), static_folder=str(STATIC), static_url_path="/static")
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    app.extensions["demo_tenant"] = Tenant(loopback_base(base_url), state)
+    app.extensions["demo_tenant"] = Tenant(
+        loopback_base(base_url), state, answerer(loopback_base(websync_url)) if websync_url else None
+    )
     app.extensions["demo_rate_window"] = management.RateWindow()
     app.register_blueprint(authorization.bp)
     app.register_blueprint(oauth.bp)

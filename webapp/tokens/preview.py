@@ -1,4 +1,4 @@
-"""Preview: what a token with these claims would do, without a token and without writing anything."""
+"""Preview: what a token with these claims, or an Action's call, would do: without a token and without writing."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from webapp.connections.goals import LiveGoal
+from webapp.tokens.exchange import LoginCall, answer_of, claims_of_call
 from webapp.tokens.planning import Plan, plan_sync
 from webapp.tokens.verification import check_claims
 
@@ -24,3 +25,15 @@ def preview_sync(
     """
     checked = check_claims(claims, goal, now=now, leeway_seconds=0)
     return plan_sync(session, goal.web_goal, checked, profile_hint=profile_hint, for_update=False)
+
+
+def preview_exchange(session: Session, goal: LiveGoal, call: LoginCall, *, now: datetime) -> dict[str, Any]:
+    """Return what an Action's call at ``now`` would be answered. It only reads, as `preview_sync` does.
+
+    Raises:
+        CallOutOfTimeError, TokenSubjectError: such a call would be refused.
+        IdentityConflictError: an unproven link points at someone else's profile.
+    """
+    claims = claims_of_call(call, goal, now=now)
+    plan = plan_sync(session, goal.web_goal, claims, profile_hint=call.profile_id, for_update=False)
+    return answer_of(goal.web_goal, plan.outcome, {**plan.before, **plan.changed})

@@ -25,6 +25,11 @@ def token_digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
+def login_digest(subject: str, login_id: str) -> bytes:
+    """Return the 32 bytes by which a login is remembered that the goal's Action told of."""
+    return hashlib.sha256(f"login\0{subject}\0{login_id}".encode()).digest()
+
+
 def claim_receipt(session: Session, goal_id: int, digest: bytes, *, keep_until: datetime) -> bool:
     """Say if this token is new to the goal, and from now on it is not. Rolled back, it never was here.
 

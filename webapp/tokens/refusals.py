@@ -146,6 +146,25 @@ class OriginNotAllowedError(WebsyncError):
     slug, title, status = "origin-not-allowed", "The origin is not allowed", HTTPStatus.FORBIDDEN
 
 
+class ExchangeSecretError(WebsyncError):
+    """The call of an Action does not have the goal's secret, or the goal has none.
+
+    What to do: press "Deploy to Auth0" on the goal's page. By hand: make a new secret there and give it to the Action.
+    """
+
+    slug, title, status = "exchange-secret", "The secret is not the goal's", HTTPStatus.UNAUTHORIZED
+    headers: ClassVar = {"WWW-Authenticate": "Bearer"}
+
+
+class CallOutOfTimeError(WebsyncError):
+    """The Action made its call more than five minutes ago, or in the future: it may be somebody's copy of it.
+
+    What to do: set the clock of the machine that Websync runs on.
+    """
+
+    slug, title, status = "call-out-of-time", "The call is out of its time", HTTPStatus.BAD_REQUEST
+
+
 class IdentityConflictError(WebsyncError):
     """What the visitor says of themselves points at a profile that belongs to another Auth0 user. Nothing was written.
 

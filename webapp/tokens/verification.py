@@ -88,7 +88,7 @@ def check_claims(claims: Mapping[str, Any], goal: LiveGoal, *, now: datetime, le
     expires, issued = _check_times(claims, seconds, leeway_seconds)
     return VerifiedClaims(
         issuer=goal.tenant.issuer,
-        subject=_check_subject(claims),
+        subject=check_subject(claims),
         audience=audience,
         claims=claims,
         expires_at=datetime.fromtimestamp(expires, UTC),
@@ -231,7 +231,8 @@ def _seconds(claims: Mapping[str, Any], name: str) -> int:
     return value
 
 
-def _check_subject(claims: Mapping[str, Any]) -> str:
+def check_subject(claims: Mapping[str, Any]) -> str:
+    """Return who the claims are about. Raises TokenSubjectError unless that is a person."""
     subject = claims.get("sub")
     if not isinstance(subject, str) or not 0 < len(subject) <= MAX_SUBJECT_LENGTH or not subject.isprintable():
         raise TokenSubjectError("The token's subject is missing, or is not a text of usual length.", check="sub")

@@ -1,4 +1,4 @@
-"""POST /sync/<goal>/token: a browser hands in the token of a login (docs/http-api.md)."""
+"""POST /sync/<goal>/token, where a browser hands in the token of a login, and …/login, which the Action calls."""
 
 from datetime import UTC, datetime
 
@@ -16,8 +16,8 @@ from webapp.errors import WebsyncError
 from webapp.profiles.embedded import PROFILE_ID_PATTERN
 from webapp.sealing import sealer
 from webapp.settings import settings
+from webapp.tokens.exchange import MAX_CALL_BYTES, LoginCall, check_secret, exchange_login, receipt_of
 from webapp.tokens.planning import Outcome
-from webapp.tokens.receipts import token_digest
 from webapp.tokens.refusals import BodyTooLargeError, GoalOffError, NotJsonError, OriginNotAllowedError
 from webapp.tokens.sync import sync_visitor
 from webapp.tokens.verification import verify_token
@@ -64,6 +64,17 @@ def allow_post(goal_key: str) -> ResponseReturnValue:
     return response
 
 
+@bp.post("/sync/<goal_key>/login", provide_automatic_options=False)
+@public
+def receive_login(goal_key: str) -> ResponseReturnValue:
+    """Update the profile of the visitor of whom a goal's Action tells, and answer the profile's values."""
+    try:
+        return _exchange(goal_key)
+    except WebsyncError as error:
+        log.info("login_refused", goal=goal_key[:MAX_KEY_LENGTH], slug=error.slug)
+        raise
+
+
 @bp.after_request
 def allow_origin(response: Response) -> Response:
     """Let pages of allowed origins read the answer, errors included."""
@@ -84,9 +95,24 @@ def _receive(goal_key: str) -> Outcome:
         post.token, goal, signing_keys(), now=now, leeway_seconds=settings().token_leeway_seconds
     )
     with transaction() as session:
-        outcome = sync_visitor(session, goal, claims, token_digest(post.token), profile_hint=post.profile_id, now=now)
+        digest = receipt_of(goal.web_goal, claims, post.token)
+        outcome = sync_visitor(session, goal, claims, digest, profile_hint=post.profile_id, now=now)
     log.info("token_applied", goal=goal_key, subject=sealer().pseudonym(claims.subject), state=outcome.state)
     return outcome
+
+
+def _exchange(goal_key: str) -> ResponseReturnValue:
+    now = datetime.now(UTC)
+    with reading() as session:
+        goal = find_live_goal(session, goal_key)  # 404, 403
+    check_secret(goal, request.headers.get("Authorization"), sealer())  # 401; before anything is read
+    if not (goal.is_open and goal.web_goal.server_exchange):
+        raise GoalOffError("The goal does not take logins now.")
+    call = LoginCall.model_validate_json(_read_body(MAX_CALL_BYTES))  # 413, 415, 400
+    with transaction() as session:
+        answer = exchange_login(session, goal, call, now=now)
+    log.info("login_applied", goal=goal_key, subject=sealer().pseudonym(call.user_id), state=answer["state"])
+    return answer
 
 
 def _open_goal(goal_key: str) -> LiveGoal:
@@ -103,11 +129,14 @@ def _open_goal(goal_key: str) -> LiveGoal:
 
 
 def _read_post() -> TokenPost:
+    return TokenPost.model_validate_json(_read_body(MAX_BODY_BYTES))
+
+
+def _read_body(max_bytes: int) -> bytes:
     if request.mimetype != "application/json":
         raise NotJsonError("Send the body with the content type application/json.")
-    request.max_content_length = MAX_BODY_BYTES
+    request.max_content_length = max_bytes
     try:
-        body = request.get_data()
+        return request.get_data()
     except RequestEntityTooLarge as error:
-        raise BodyTooLargeError(f"A body has at most {MAX_BODY_BYTES} bytes.") from error
-    return TokenPost.model_validate_json(body)
+        raise BodyTooLargeError(f"A body has at most {max_bytes} bytes.") from error

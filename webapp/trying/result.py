@@ -12,6 +12,7 @@ from webapp.profiles.store import ProfileState
 from webapp.profiles.values import PropertyType
 from webapp.tokens.linking import FoundBy
 from webapp.tokens.planning import Plan
+from webapp.trying.exchanging import Exchange
 from webapp.trying.json_text import compact, pretty, printable
 from webapp.trying.logins import TriedLogin
 from webapp.trying.notes import Note
@@ -47,6 +48,7 @@ class ShownRun:
     claims: tuple[ShownClaim, ...]
     metadata: tuple[MetadataChange, ...]
     console: tuple[str, ...]
+    exchanges: tuple[Exchange, ...]
     failure: str | None
 
 
@@ -118,6 +120,7 @@ def show_run(login: TriedLogin, done: Run) -> ShownRun:
         ),
         metadata=tuple(_metadata_changes(login, done)),
         console=tuple(map(printable, done.console)),
+        exchanges=done.exchanges,
         failure=None if done.failure is None else printable(done.failure),
     )
 

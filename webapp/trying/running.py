@@ -4,9 +4,10 @@ import json
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
+from snippets.exchange import action_secrets
 from snippets.goals import TokenKind, WebGoal
 from snippets.rendering import SnippetKind, render
 from webapp.auth0.action_engine import merged_metadata, run_action, run_rule
@@ -19,6 +20,7 @@ from webapp.auth0.claims import (
 )
 from webapp.tokens.refusals import TokenOpaqueError, TokenTooLargeError
 from webapp.tokens.verification import MAX_TOKEN_BYTES
+from webapp.trying.exchanging import SAMPLE_SECRET, Exchange, answering
 from webapp.trying.logins import TriedLogin
 
 LIFETIME_SECONDS = 36_000
@@ -39,6 +41,7 @@ class Run:
     user_metadata: Json = field(default_factory=dict)
     app_metadata: Json = field(default_factory=dict)
     console: tuple[str, ...] = ()
+    exchanges: tuple[Exchange, ...] = ()
     failure: str | None = None
 
 
@@ -87,7 +90,13 @@ def _posted(claims: Json) -> Json:
 
 
 def _run_action(goal: WebGoal, login: TriedLogin) -> Run:
-    effects = run_action(render(goal, SnippetKind.ACTION).code, login.as_event())
+    exchanges: list[Exchange] = []
+    effects = run_action(
+        render(goal, SnippetKind.ACTION).code,
+        login.as_event(),
+        secrets=dict.fromkeys(action_secrets(goal), SAMPLE_SECRET),
+        answer=answering(goal, exchanges, lambda: datetime.now(UTC)) if goal.server_exchange else None,
+    )
     done = Run(
         SnippetKind.ACTION,
         effects.id_token_claims,
@@ -96,6 +105,7 @@ def _run_action(goal: WebGoal, login: TriedLogin) -> Run:
         user_metadata=_merged(login.user.get("user_metadata"), effects.user_metadata),
         app_metadata=_merged(login.user.get("app_metadata"), effects.app_metadata),
         console=tuple(effects.console),
+        exchanges=tuple(exchanges),
     )
     if effects.error is not None:
         return replace(done, failure=f"The Action threw: {effects.error}")

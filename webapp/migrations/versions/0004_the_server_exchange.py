@@ -16,11 +16,7 @@ def upgrade() -> None:
     op.add_column("goals", sa.Column("server_exchange", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column("goals", sa.Column("sealed_exchange_secrets", JSON_DOCUMENT, nullable=False, server_default="[]"))
     op.add_column("deployments", sa.Column("secret_digest", sa.String(64), nullable=False, server_default=""))
-    with op.batch_alter_table("goals") as batch:
-        batch.alter_column("server_exchange", server_default=None)
-        batch.alter_column("sealed_exchange_secrets", server_default=None)
-    with op.batch_alter_table("deployments") as batch:
-        batch.alter_column("secret_digest", server_default=None)
+    # The defaults stay: on SQLite, to take one away means a new table, and rows of other tables would go with the old.
 
 
 def downgrade() -> None:

@@ -37,6 +37,13 @@ interface PostLoginAPI {
 }
 
 declare const exports: { onExecutePostLogin: (event: Event, api: PostLoginAPI) => Promise<void> };
+// Node 22, as far as an Action of ours goes.
+declare function setTimeout(callback: () => void, ms: number): unknown;
+declare function clearTimeout(timer: unknown): void;
+declare class AbortController { readonly signal: { readonly aborted: boolean }; abort(): void; }
+declare function fetch(url: string, options: {
+  method: string; redirect: "error"; signal: AbortController["signal"]; headers: { [name: string]: string }; body: string;
+}): Promise<{ ok: boolean; status: number; json(): Promise<any> }>;
 declare const console: { log(...values: unknown[]): void };
 
 // A Rule's: the restricted client of the Management API.

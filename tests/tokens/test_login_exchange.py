@@ -1,0 +1,230 @@
+"""The server exchange: an Action tells of a login, once or more often, before or after the browser's token."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from werkzeug.test import TestResponse
+
+from snippets.goals import IdentifierLink, Mapping
+from tests.factories import to_auth0
+from tests.tokens.conftest import MAPPINGS, NAMESPACE, ORIGIN, Shop
+from webapp.connections.exchange_secrets import new_secret
+from webapp.connections.goals import lock_goal
+from webapp.sealing import Sealer
+
+USER_ID = "auth0|ada"
+CLAIMS = {
+    "email": "ada@shop.example",
+    "email_verified": True,
+    "name": "Ada",
+    f"{NAMESPACE}user_metadata.plan": "gold",
+    f"{NAMESPACE}user_metadata.points": 5,
+}
+TO_AUTH0 = (to_auth0("user_metadata.newsletter", "newsletter"), to_auth0("app_metadata.plan", "plan"))
+
+
+@pytest.fixture
+def exchange_shop(make_shop: Callable[..., Shop]) -> Shop:
+    """A shop whose Action calls Websync, with values that go back to Auth0."""
+    return make_shop(server_exchange=True, mappings=MAPPINGS + TO_AUTH0)
+
+
+def make_secret(shop: Shop) -> str:
+    sealer: Sealer = shop.app.extensions["sealer"]
+    with shop.database.transaction() as session:
+        return new_secret(lock_goal(session, shop.goal.key), sealer)
+
+
+def a_call(**changes: Any) -> dict[str, Any]:
+    sent_at = int(datetime.now(UTC).timestamp() * 1000)
+    return {
+        "loginId": "login-0001",
+        "sentAt": sent_at,
+        "userId": USER_ID,
+        "profileId": "p-1",
+        "claims": CLAIMS,
+    } | changes
+
+
+def call(shop: Shop, secret: str | None, body: object | None = None, **options: Any) -> TestResponse:
+    """Call as the Action does."""
+    headers = {"Authorization": f"Bearer {secret}"} if secret is not None else {}
+    options = {"json": a_call() if body is None else body} | options
+    return shop.app.test_client().post(f"/sync/{shop.goal.key}/login", headers=headers, **options)
+
+
+def test_a_call_updates_the_profile_and_is_answered_its_values(exchange_shop: Shop) -> None:
+    # given a goal with a secret
+    secret = make_secret(exchange_shop)
+    # when its Action tells of a login
+    response = call(exchange_shop, secret)
+    # then the profile has what the mappings say, and what goes to Auth0 comes back
+    assert response.status_code == 200
+    assert response.get_json() == {
+        "state": "CREATED",
+        "profileId": "p-1",
+        "updated": ["auth0_user_id", "email", "full_name", "plan", "points"],
+        "values": {"plan": ["gold"]},
+    }
+    assert exchange_shop.properties("p-1")["points"] == ["5"]
+    assert response.headers["Cache-Control"] == "no-store"
+
+
+def test_a_repeated_call_counts_once_and_is_answered_as_before(exchange_shop: Shop) -> None:
+    # given a login that was told of
+    secret = make_secret(exchange_shop)
+    body = a_call()
+    first = call(exchange_shop, secret, body)
+    # when the Action, which heard no answer, tells of it again
+    again = call(exchange_shop, secret, body)
+    # then nothing is summed twice
+    assert again.get_json() == first.get_json()
+    assert exchange_shop.properties("p-1")["points"] == ["5"]
+    # and another login counts
+    assert call(exchange_shop, secret, a_call(loginId="login-0002")).get_json()["state"] == "MODIFIED"
+    assert exchange_shop.properties("p-1")["points"] == ["10"]
+
+
+@pytest.mark.parametrize("first", ["call", "token"])
+def test_a_token_of_the_same_login_does_not_count_a_second_time(exchange_shop: Shop, first: str) -> None:
+    # given the token of a login that the Action told of, which names the login
+    secret = make_secret(exchange_shop)
+    token = exchange_shop.issuer.token({**CLAIMS, "sub": USER_ID, f"{NAMESPACE}.login": "login-0001"})
+    arrivals = ["call", "token"] if first == "call" else ["token", "call"]
+    # when both arrive, in any order
+    answers = [
+        (call(exchange_shop, secret) if arrival == "call" else exchange_shop.post(token, "p-1")).get_json()
+        for arrival in arrivals
+    ]
+    # then the login counted once, and both hear what became of it
+    assert exchange_shop.properties("p-1")["points"] == ["5"]
+    assert {answer["state"] for answer in answers} == {"CREATED"}
+
+
+def test_a_token_cannot_name_somebody_else_s_login(exchange_shop: Shop) -> None:
+    # given a login of Ada
+    call(exchange_shop, make_secret(exchange_shop))
+    # when a token of Bob names it
+    bob = {"sub": "auth0|bob", "email": "bob@shop.example", f"{NAMESPACE}.login": "login-0001"}
+    answer = exchange_shop.post(exchange_shop.issuer.token({**CLAIMS, **bob})).get_json()
+    # then it is Bob's own
+    assert answer["state"] == "CREATED"
+    assert answer["profileId"] != "p-1"
+
+
+@pytest.mark.parametrize("secret", [None, "", "wrong", "wrong é", "x" * 10_000])
+def test_a_call_without_the_secret_is_refused_before_it_is_read(exchange_shop: Shop, secret: str | None) -> None:
+    # given a goal with a secret
+    make_secret(exchange_shop)
+    # when somebody calls without it, with a body that is none
+    response = call(exchange_shop, secret, json=None, data=b"x" * 5_000_000, content_type="text/plain")
+    # then that alone is said, and nothing is written
+    assert response.status_code == 401
+    assert response.get_json(force=True)["type"].endswith("/problems/exchange-secret")
+    assert response.headers["WWW-Authenticate"] == "Bearer"
+    assert exchange_shop.count() == (0, 0)
+
+
+def test_a_goal_without_a_secret_takes_no_calls(exchange_shop: Shop) -> None:
+    assert call(exchange_shop, "anything").status_code == 401
+
+
+def test_a_new_secret_lets_the_one_before_live_until_the_next(exchange_shop: Shop) -> None:
+    # given three secrets, made one after the other
+    first, second, third = (make_secret(exchange_shop) for _ in range(3))
+    # when each is used
+    # then the newest two are good
+    assert [call(exchange_shop, secret).status_code for secret in (first, second, third)] == [401, 200, 200]
+
+
+def test_a_secret_whose_key_is_gone_is_nobody_s(exchange_shop: Shop) -> None:
+    # given a secret that was sealed with a key that the settings lack now
+    secret = make_secret(exchange_shop)
+    exchange_shop.app.extensions["sealer"] = Sealer(["c29tZS1vdGhlci1rZXktMDEyMzQ1Njc4OTAxMjM0NTY="])
+    # when the Action uses it, then it is refused and not a fault
+    assert call(exchange_shop, secret).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "slug"),
+    [
+        ({"json": None, "data": b"{}", "content_type": "text/plain"}, 415, "not-json"),
+        ({"json": {"claims": {"x": "x" * 5_000_000}}}, 413, "body-too-large"),
+        ({"json": None, "data": b"{", "content_type": "application/json"}, 400, "malformed-request"),
+        ({"json": None, "data": b"[" * 50_000, "content_type": "application/json"}, 400, "malformed-request"),
+        ({"json": a_call(loginId="short")}, 400, "malformed-request"),
+        ({"json": a_call(loginId="with spaces")}, 400, "malformed-request"),
+        ({"json": a_call(userId=5)}, 400, "malformed-request"),
+        ({"json": a_call(claims=["email"])}, 400, "malformed-request"),
+        ({"json": a_call(profileId="../x")}, 400, "malformed-request"),
+        ({"json": a_call(more=1)}, 400, "malformed-request"),
+        ({"json": a_call(userId="")}, 401, "token-subject"),
+        ({"json": a_call(userId="robot@clients")}, 401, "token-subject"),
+        ({"json": a_call(sentAt=0)}, 400, "call-out-of-time"),
+        ({"json": a_call(sentAt=-(10**30))}, 400, "call-out-of-time"),
+        ({"json": a_call(sentAt=10**30)}, 400, "call-out-of-time"),
+    ],
+)
+def test_a_call_that_cannot_be_says_why_and_writes_nothing(
+    exchange_shop: Shop, options: dict[str, Any], status: int, slug: str
+) -> None:
+    # given a call with one fault
+    response = call(exchange_shop, make_secret(exchange_shop), **options)
+    # then the answer names it
+    assert response.status_code == status
+    assert response.get_json(force=True)["type"].endswith(f"/problems/{slug}")
+    assert exchange_shop.count() == (0, 0)
+
+
+@pytest.mark.parametrize("changes", [{"server_exchange": False, "mappings": MAPPINGS}, {"is_on": False}])
+def test_a_goal_that_is_off_takes_no_calls(make_shop: Callable[..., Shop], changes: dict[str, Any]) -> None:
+    # given a goal whose exchange, or connection, is off
+    shop = make_shop(**{"server_exchange": True} | changes)
+    # when its Action goes on calling
+    response = call(shop, make_secret(shop))
+    # then it is told so
+    assert response.status_code == 403
+    assert response.get_json(force=True)["type"].endswith("/problems/goal-off")
+
+
+def test_an_unknown_goal_is_not_found(exchange_shop: Shop) -> None:
+    assert exchange_shop.app.test_client().post("/sync/nothing-here/login").status_code == 404
+
+
+def test_browsers_are_not_let_in(exchange_shop: Shop) -> None:
+    # given a page of an allowed origin
+    client = exchange_shop.app.test_client()
+    # when it asks whether it may call
+    response = client.options(f"/sync/{exchange_shop.goal.key}/login", headers={"Origin": ORIGIN})
+    # then nothing allows it
+    assert response.status_code == 405
+    assert "Access-Control-Allow-Origin" not in response.headers
+
+
+def test_an_unproven_link_to_somebody_else_is_a_conflict(make_shop: Callable[..., Shop]) -> None:
+    # given a goal that links by what visitors can write themselves
+    link = IdentifierLink("user_metadata.card", "card")
+    shop = make_shop(server_exchange=True, links=(link,), mappings=(Mapping("user_metadata.card", "card"),))
+    secret = make_secret(shop)
+    card = {f"{NAMESPACE}user_metadata.card": "1234"}
+    assert call(shop, secret, a_call(claims=card)).status_code == 200
+    # when another user names the same
+    response = call(shop, secret, a_call(userId="auth0|bob", loginId="login-0002", profileId=None, claims=card))
+    # then nothing is written
+    assert response.status_code == 409
+
+
+def test_values_that_a_user_s_metadata_could_not_hold_are_left_out(exchange_shop: Shop) -> None:
+    # given a profile with a very long value
+    secret = make_secret(exchange_shop)
+    long = {**CLAIMS, f"{NAMESPACE}user_metadata.plan": "x" * 4001}
+    # when the Action calls, then it does not get it
+    assert call(exchange_shop, secret, a_call(claims=long)).get_json()["values"] == {}
+
+
+def test_nobody_without_a_profile_gets_values(make_shop: Callable[..., Shop]) -> None:
+    shop = make_shop(server_exchange=True, mappings=MAPPINGS + TO_AUTH0, allow_creation=False)
+    answer = call(shop, make_secret(shop), a_call(profileId=None)).get_json()
+    assert (answer["state"], answer["profileId"], answer["values"]) == ("NOTFOUND", None, {})

@@ -1,0 +1,106 @@
+"""The server exchange: the Action tells of a login with the goal's secret, and gets the profile's values back.
+
+The same linking, mapping and receipts as for tokens. What the Action sends is Auth0's word, as a verified token is.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from sqlalchemy.orm import Session
+
+from snippets.exchange import login_claim
+from snippets.goals import Direction, WebGoal
+from webapp.connections.exchange_secrets import is_secret
+from webapp.connections.goals import LiveGoal
+from webapp.profiles.embedded import PROFILE_ID_PATTERN, get_profile, profile_property_values
+from webapp.sealing import Sealer
+from webapp.tokens.planning import Outcome
+from webapp.tokens.receipts import login_digest, token_digest
+from webapp.tokens.refusals import CallOutOfTimeError, ExchangeSecretError
+from webapp.tokens.sync import sync_visitor
+from webapp.tokens.verification import VerifiedClaims, check_subject
+
+MAX_CALL_BYTES = 64 * 1024
+LONGEST_AGE = timedelta(minutes=5)
+RECEIPT_LIFETIME = timedelta(hours=48)
+"""Longer than an ID token of the same login is good for: it must not count a second time."""
+MAX_ANSWERED_VALUES = 100
+MAX_ANSWERED_LENGTH = 4000
+"""Of a property, in characters: Auth0 keeps 10 KB for a user, and a longer list would crowd out the rest."""
+
+LOGIN_ID_PATTERN = r"^[A-Za-z0-9_-]{8,64}$"
+LoginId = Annotated[str, StringConstraints(pattern=LOGIN_ID_PATTERN)]
+
+
+class LoginCall(BaseModel):
+    """The body. ``claims`` has what a token would carry; ``sent_at`` is in milliseconds since 1970."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    login_id: LoginId = Field(alias="loginId")
+    sent_at: int = Field(alias="sentAt")
+    user_id: str = Field(alias="userId")
+    profile_id: str | None = Field(default=None, alias="profileId", pattern=f"^{PROFILE_ID_PATTERN.pattern}$")
+    claims: dict[str, Any]
+
+
+def check_secret(goal: LiveGoal, authorization: str | None, sealer: Sealer) -> None:
+    """Raise ExchangeSecretError unless the header has one of the goal's secrets. Source: RFC 6750, 2.1."""
+    scheme, _, secret = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer" or not is_secret(secret.strip(), goal.sealed_exchange_secrets, sealer):
+        raise ExchangeSecretError("The call needs the goal's secret as a bearer token.")
+
+
+def claims_of_call(call: LoginCall, goal: LiveGoal, *, now: datetime) -> VerifiedClaims:
+    """Return what an authenticated call says, as a token's claims.
+
+    Raises:
+        CallOutOfTimeError: it was not made just now.
+        TokenSubjectError: it is not about a person.
+    """
+    # Whatever number it is: no date of Python's is that far away.
+    sent_at = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=min(max(call.sent_at, 0), 2**47))
+    if abs(now - sent_at) > LONGEST_AGE:
+        raise CallOutOfTimeError("The call was not made in the last five minutes.")
+    claims = {**call.claims, "sub": call.user_id}
+    subject = check_subject(claims)
+    return VerifiedClaims(goal.tenant.issuer, subject, (), claims, now + RECEIPT_LIFETIME, sent_at)
+
+
+def receipt_of(goal: WebGoal, claims: VerifiedClaims, token: str) -> bytes:
+    """Return by what a token is remembered: by its login, if the Action told of that, else by itself."""
+    login_id = claims.claims.get(login_claim(goal))
+    if goal.server_exchange and isinstance(login_id, str) and 8 <= len(login_id) <= 64:
+        return login_digest(claims.subject, login_id)
+    return token_digest(token)
+
+
+def exchange_login(session: Session, goal: LiveGoal, call: LoginCall, *, now: datetime) -> dict[str, Any]:
+    """Apply a call, once for each login, and return the answer of docs/http-api.md.
+
+    Raises:
+        IdentityConflictError, NotFoundError: as `sync_visitor`.
+        CallOutOfTimeError, TokenSubjectError: as `claims_of_call`.
+    """
+    claims = claims_of_call(call, goal, now=now)
+    digest = login_digest(claims.subject, call.login_id)
+    outcome = sync_visitor(session, goal, claims, digest, profile_hint=call.profile_id, now=now)
+    profile = get_profile(session, outcome.profile_id) if outcome.profile_id else None
+    return answer_of(goal.web_goal, outcome, profile_property_values(profile) if profile else {})
+
+
+def answer_of(goal: WebGoal, outcome: Outcome, stored: Mapping[str, list[str]]) -> dict[str, Any]:
+    """Return the answer for a profile that has the properties ``stored`` now."""
+    return outcome.as_json() | {"values": _answered_values(goal, stored)}
+
+
+def _answered_values(goal: WebGoal, stored: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """Return the values of the properties that go to Auth0; one that is too large for a user's metadata is left out."""
+    wanted = dict.fromkeys(mapping.profile_property for mapping in goal.mappings_to(Direction.TO_AUTH0))
+    return {name: stored[name] for name in wanted if name in stored and _fits(stored[name])}
+
+
+def _fits(values: list[str]) -> bool:
+    return len(values) <= MAX_ANSWERED_VALUES and sum(map(len, values)) <= MAX_ANSWERED_LENGTH
