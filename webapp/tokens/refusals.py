@@ -117,7 +117,7 @@ class TokenTooLargeError(WebsyncError):
 
 
 class BodyTooLargeError(WebsyncError):
-    """The body has more than 24 KiB."""
+    """The body has more than 24 KiB (64 KiB where an Action calls)."""
 
     slug, title, status = "body-too-large", "The body is too large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 

@@ -1,0 +1,48 @@
+"""Trying a goal with server exchange: the Action's call is answered here, and nothing is written."""
+
+from collections.abc import Callable
+
+from tests.factories import to_auth0
+from tests.tokens.conftest import MAPPINGS, Shop
+from tests.tokens.test_login_exchange import a_call, call, make_secret
+from tests.trying.conftest import TryPage, changes, text_of
+from tests.trying.test_page import stored
+
+OpenPage = Callable[[Shop], TryPage]
+TO_APP = to_auth0("app_metadata.plan", "plan")
+
+
+def test_a_trial_shows_the_call_its_answer_and_what_comes_of_it(
+    make_shop: Callable[..., Shop], open_page: OpenPage
+) -> None:
+    # given a goal with server exchange, and a visitor of whom Websync knows a plan
+    shop = make_shop(server_exchange=True, mappings=(*MAPPINGS, TO_APP))
+    page = open_page(shop)
+    user_id = page.sample()[0]["user_id"]
+    call(shop, make_secret(shop), a_call(userId=user_id))
+    before = stored(shop)
+    # when their next login is tried
+    shown = page.run({"user_metadata": {"plan": "silver", "points": 7}, "app_metadata": {}})
+    # then the page has the call and the answer
+    text = text_of(shown)
+    assert "Server exchange It called Websync, which would do what stands above, and answer 200." in text
+    assert f"POST {shop.goal.public_url}" in text or f"/sync/{shop.goal.key}/login" in text
+    assert '"values"' in text
+    # the metadata that the answer leads to, and the profile as it would be
+    assert "app_metadata.plan" in text
+    assert changes(shown)["plan"] == (["gold"], ["silver"])
+    assert changes(shown)["points"] == (["5"], ["12"])
+    # and nothing was written
+    assert stored(shop) == before
+
+
+def test_a_call_that_would_be_refused_is_shown_with_the_reason(
+    make_shop: Callable[..., Shop], open_page: OpenPage
+) -> None:
+    # given a goal with server exchange
+    shop = make_shop(server_exchange=True)
+    # when a login is tried of a user who is no person
+    shown = open_page(shop).run({"user_id": "robot@clients"})
+    # then the page says what Websync would answer, and the login goes on
+    assert "and answer 401." in text_of(shown)
+    assert "websync 401" in text_of(shown)
