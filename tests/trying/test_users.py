@@ -99,7 +99,7 @@ def test_a_connection_without_credentials_says_what_is_missing(
     # then the page says beforehand that nobody can be loaded, and says it again when asked
     assert "Not possible yet" in text_of(admin_client.get(page.path).text)
     shown = text_of(page.send("load", lookup=ADA).text)
-    assert "the connection needs a domain, a client id and a client secret" in shown
+    assert "Give the connection a domain, a client id and a client secret." in shown
 
 
 @pytest.mark.parametrize(

@@ -59,9 +59,7 @@ def read_callable_goal(key: str) -> CallableGoal:
         connection = row.connection
         goal = to_web_goal(row, public_url=settings().public_url)
         remembered = remembered_deployment(session, row)
-    if not has_credentials(connection):
-        raise NotDeployableError("Give the connection a domain, a client id and a client secret.")
-    tenant, secret = _open(connection)
+    tenant, secret = open_tenant(connection)
     return CallableGoal(goal, tenant, connection.auth0_client_id, secret, remembered)
 
 
@@ -80,7 +78,10 @@ def failure(error: WebsyncError, key: str) -> Markup:
     )
 
 
-def _open(connection: Connection) -> tuple[Tenant, str]:
+def open_tenant(connection: Connection) -> tuple[Tenant, str]:
+    """Return the connection's tenant and client secret. Raises NotDeployableError."""
+    if not has_credentials(connection):
+        raise NotDeployableError("Give the connection a domain, a client id and a client secret.")
     try:
         tenant = parse_domain(connection.auth0_domain, allow_loopback=settings().allows_loopback_tenant)
         return tenant, sealer().unseal(connection.sealed_client_secret or "")

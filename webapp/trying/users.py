@@ -2,13 +2,9 @@
 
 from typing import Any
 
-from webapp.auth0.answers import Auth0AnswerError, Auth0RefusedError, Auth0UnavailableError, MissingScopeError
 from webapp.auth0.management import ManagementClient
-from webapp.auth0.tenant import InvalidDomainError, parse_domain
-from webapp.code_pages.tenant_access import has_credentials
+from webapp.code_pages.tenant_access import CALL_ERRORS, NotDeployableError, open_tenant
 from webapp.connections.models import Connection
-from webapp.sealing import SealBrokenError, sealer
-from webapp.settings import settings
 from webapp.trying.json_text import MAX_JSON_BYTES, pretty
 from webapp.trying.sample import value_at
 
@@ -36,16 +32,13 @@ def load_users(connection: Connection, wanted: str) -> list[Json]:
         raise UserNotLoadedError("Enter a user id or an e-mail address.")
     if len(wanted) > MAX_LOOKUP_LENGTH or not wanted.isprintable():
         raise UserNotLoadedError(f"A plain text of at most {MAX_LOOKUP_LENGTH} characters.")
-    if not has_credentials(connection):
-        raise UserNotLoadedError("For this, the connection needs a domain, a client id and a client secret.")
     try:
-        tenant = parse_domain(connection.auth0_domain, allow_loopback=settings().allows_loopback_tenant)
-        secret = sealer().unseal(connection.sealed_client_secret or "")
+        tenant, secret = open_tenant(connection)
         with ManagementClient(tenant, connection.auth0_client_id, secret) as client:
             found = _find(client, wanted)
-    except (InvalidDomainError, SealBrokenError) as error:
-        raise UserNotLoadedError(str(error)) from error
-    except (Auth0AnswerError, Auth0RefusedError, Auth0UnavailableError, MissingScopeError) as error:
+    except NotDeployableError as error:
+        raise UserNotLoadedError(error.detail) from error
+    except CALL_ERRORS as error:
         raise UserNotLoadedError(f"{error.title}. {error.detail}") from error
     if not found:
         raise UserNotLoadedError("The tenant has no such user. An address has to be exactly the one that Auth0 stores.")
