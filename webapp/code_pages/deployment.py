@@ -1,7 +1,6 @@
 """Deploying a goal's Action: make or update it, have it built and deployed, and let logins run it."""
 
 import hashlib
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -9,6 +8,7 @@ from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
+from snippets.actions import ACTION_RUNTIME, ACTION_TRIGGER_VERSION, action_name
 from snippets.goals import WebGoal
 from snippets.rendering import SnippetKind, render
 from webapp.auth0.answers import Auth0AnswerError, Auth0UnavailableError, missing_scopes
@@ -16,10 +16,8 @@ from webapp.auth0.management import POST_LOGIN, Action, ActionDraft, ActionTrigg
 from webapp.code_pages.models import Deployment
 from webapp.connections.models import Goal
 
-RUNTIME = "node22"
-TRIGGER = ActionTrigger(POST_LOGIN, "v3")
+TRIGGER = ActionTrigger(POST_LOGIN, ACTION_TRIGGER_VERSION)
 DEPLOY_SCOPES = frozenset({"read:actions", "create:actions", "update:actions"})
-MAX_NAME_LENGTH = 128
 WAITS_SECONDS = (0.2, 0.5, 1.0, *[2.0] * 14)
 """How long between two looks at a build: half a minute in all, and a page is waiting for it."""
 
@@ -39,13 +37,6 @@ class DeployedAction:
     action_id: str
     name: str
     has_changed: bool
-
-
-def action_name(goal: WebGoal) -> str:
-    """Return the Action's name: readable, and of this goal alone, since the goal's key stands at its end."""
-    ending = f" ({goal.key})"
-    readable = re.sub(r"[^A-Za-z0-9-]+", " ", goal.name).strip(" -")
-    return f"Websync {readable}"[: MAX_NAME_LENGTH - len(ending)].rstrip(" -") + ending
 
 
 def action_code(goal: WebGoal) -> str:
@@ -83,7 +74,7 @@ def deploy_action(
     """
     if lacking := DEPLOY_SCOPES - client.granted_scopes():
         raise missing_scopes(sorted(lacking))
-    draft = ActionDraft(action_name(goal), code, RUNTIME, (TRIGGER,))
+    draft = ActionDraft(action_name(goal), code, ACTION_RUNTIME, (TRIGGER,))
     action = _remembered_action(client, remembered) or client.find_action(draft.name)
     is_current = action is not None and _runs(action, draft)
     if action is None:

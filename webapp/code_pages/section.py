@@ -6,10 +6,11 @@ from urllib.parse import urlsplit
 from flask import render_template
 from markupsafe import Markup
 
+from snippets.actions import action_name
 from snippets.goals import WebGoal
 from snippets.rendering import Snippet, SnippetKind, render
 from snippets.sdks import SCRIPT_SDKS, Sdk
-from webapp.code_pages.deployment import DEPLOY_SCOPES, DeploymentState, action_name, compare, remembered_deployment
+from webapp.code_pages.deployment import DEPLOY_SCOPES, DeploymentState, compare, remembered_deployment
 from webapp.code_pages.models import Deployment
 from webapp.code_pages.sdk_choice import chosen_sdk
 from webapp.code_pages.sdk_guides import GUIDES, SdkGuide
