@@ -60,7 +60,7 @@ def test_the_page_shows_each_code_exactly_as_it_is_made(
     # when its page is opened
     page = admin_client.get(PAGE).text
     # then what can be copied is the code, to the letter
-    for kind in CODE_KINDS:
+    for kind in SnippetKind:
         assert shown_code(page, kind) == code(kind)
 
 

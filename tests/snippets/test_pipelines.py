@@ -14,7 +14,7 @@ from snippets.exchange import EXCHANGE_SECRET
 from snippets.goals import WebGoal
 from snippets.rendering import PIPELINE_KINDS, SnippetKind, render
 from tests.factories import make_full_goal
-from tests.javascript import JavaScriptError, NodeProcess
+from tests.javascript import JavaScriptError, run_node
 from tests.snippets.test_hostile_text import FEW, HOSTILE, hostile_goals
 from tests.snippets.test_types import NODE_MODULES
 
@@ -26,19 +26,13 @@ SECRET = "s3cret-$&_x"
 IMPORT = """
 const cli = given.modules + "/auth0-deploy-cli/lib/";
 require(cli + "logger").default.silent = true;  // it writes where answers go
-const environment = { ...process.env };
 Object.assign(process.env, given.environment);
 let assets = null;
 require(cli + "tools").deploy = async (loaded) => { assets = loaded; };
-try {
-  const words = { input_file: given.input, config_file: given.config, env: true };
-  await require(cli + "commands/import").default(words);
-} finally {
-  for (const name of Object.keys(given.environment)) if (!(name in environment)) delete process.env[name];
-}
+await require(cli + "commands/import").default({ input_file: given.input, config_file: given.config, env: true });
 return assets;
 """
-# setupContext asks Auth0 for a token unless it has one.
+# It asks Auth0 for a token unless it has one.
 ENVIRONMENT = {"AUTH0_DOMAIN": "shop.example", "AUTH0_ACCESS_TOKEN": "token"}
 
 
@@ -56,14 +50,14 @@ def write(folder: Path, goal: WebGoal) -> dict[str, str]:
     return files
 
 
-def imported(node: NodeProcess, folder: Path, name: str = "tenant.yaml", **environment: str) -> dict[str, Any]:
+def imported(folder: Path, name: str = "tenant.yaml", **environment: str) -> dict[str, Any]:
     given = {
         "modules": str(NODE_MODULES),
         "input": str(folder / name),
         "config": str(folder / "config.json"),
         "environment": ENVIRONMENT | environment,
     }
-    assets: dict[str, Any] = node.run(IMPORT, given)
+    assets: dict[str, Any] = run_node(IMPORT, given)  # a Node of its own: the tool keeps its settings
     return assets
 
 
@@ -177,12 +171,12 @@ def test_terraform_knows_secrets_by_sensitive_variables_only() -> None:
 
 
 @pytest.mark.parametrize("name", ["Shop visitors", "".join(HOSTILE)[:200]], ids=["plain", "hostile"])
-def test_the_deploy_cli_loads_the_folder(node: NodeProcess, tmp_path: Path, name: str) -> None:
+def test_the_deploy_cli_loads_the_folder(tmp_path: Path, name: str) -> None:
     # given the folder of a goal of any name, whose Action needs a secret
     goal = make_full_goal(name=name, server_exchange=True)
     write(tmp_path, goal)
     # when the real command imports it, with the secret's value in the environment
-    assets = imported(node, tmp_path, WEBSYNC_SECRET=SECRET, WEBSYNC_KEY="replaced")
+    assets = imported(tmp_path, WEBSYNC_SECRET=SECRET, WEBSYNC_KEY="replaced")
     # then it has the Action, to the byte, with the value
     assert [assets["actions"], assets["triggers"]] == [
         [
@@ -200,16 +194,16 @@ def test_the_deploy_cli_loads_the_folder(node: NodeProcess, tmp_path: Path, name
     ]
 
 
-def test_importing_the_binding_by_mistake_unbinds_nothing(node: NodeProcess, tmp_path: Path) -> None:
+def test_importing_the_binding_by_mistake_unbinds_nothing(tmp_path: Path) -> None:
     # given the file with the binding, which is there to be copied from
     write(tmp_path, GOALS["claims"])
     # when it is imported nevertheless
-    assets = imported(node, tmp_path, "post-login-binding.yaml")
+    assets = imported(tmp_path, "post-login-binding.yaml")
     # then nothing is to be deployed
     assert {name: each for name, each in assets.items() if each and name not in {"include", "exclude"}} == {}
 
 
-def test_the_deploy_cli_takes_the_binding_where_a_team_adds_it(node: NodeProcess, tmp_path: Path) -> None:
+def test_the_deploy_cli_takes_the_binding_where_a_team_adds_it(tmp_path: Path) -> None:
     # given a team's own list with another Action, to whose end the entry was added
     files = write(tmp_path, GOALS["claims"])
     lines = [line for line in files["post-login-binding.yaml"].splitlines() if not line.startswith("#")]
@@ -217,16 +211,16 @@ def test_the_deploy_cli_takes_the_binding_where_a_team_adds_it(node: NodeProcess
     (tmp_path / "tenant.yaml").write_text(f"{files['tenant.yaml']}triggers:\n  post-login:\n{bindings}")
     (tmp_path / "config.json").write_text('{"AUTH0_INCLUDED_ONLY": ["actions", "triggers"]}')
     # when it is imported
-    assets = imported(node, tmp_path)
+    assets = imported(tmp_path)
     # then both are bound, in this order
     names = [binding["action_name"] for binding in assets["triggers"]["post-login"]]
     assert names == ["Other", action_name(GOALS["claims"])]
 
 
-def test_the_deploy_cli_refuses_a_folder_without_the_code(node: NodeProcess, tmp_path: Path) -> None:
+def test_the_deploy_cli_refuses_a_folder_without_the_code(tmp_path: Path) -> None:
     # given a folder from which a file was lost
     write(tmp_path, GOALS["claims"])
     (tmp_path / "actions" / action_name(GOALS["claims"]) / "code.js").unlink()
     # when it is imported, then the loader fails: what the tests above say is no accident
     with pytest.raises(JavaScriptError, match="Problem deploying actions"):
-        imported(node, tmp_path)
+        imported(tmp_path)
