@@ -9,7 +9,7 @@ from snippets.literals import ENVIRONMENTS, JsCode
 from snippets.logins import plan_login
 from snippets.parameters import PROFILE_ID_PARAMETER, parameter_name
 from snippets.pipelines import TERRAFORM_FILES, action_to_deploy, deploy_cli_files
-from snippets.sdks import APPLICATION_FILES, TOKEN_FILES, TOKEN_SOURCES, FileSpec, Sdk
+from snippets.sdks import APPLICATION_FILES, NATIVE_SDKS, TOKEN_FILES, TOKEN_SOURCES, FileSpec, Sdk
 
 
 class SnippetKind(StrEnum):
@@ -67,7 +67,8 @@ def render(goal: WebGoal, kind: SnippetKind, *, sdk: Sdk = Sdk.SPA_JS) -> Snippe
     """Return the code of one kind for ``goal``. ``sdk`` matters to `SITE_KINDS` only."""
     context = {"goal": goal, **_CONTEXTS[kind](goal, sdk)}
     files = tuple(_render_file(spec, context) for spec in _file_specs(goal, kind, sdk))
-    return Snippet(kind, _CAPTIONS[kind].format(sdk=sdk), files)
+    caption = _CAPTIONS[kind].format(sdk=sdk, place="app" if sdk in NATIVE_SDKS else "site")
+    return Snippet(kind, caption, files)
 
 
 def _file_specs(goal: WebGoal, kind: SnippetKind, sdk: Sdk) -> tuple[FileSpec, ...]:
@@ -139,7 +140,7 @@ _CONTEXTS: Mapping[SnippetKind, Callable[[WebGoal, Sdk], Mapping[str, object]]] 
 }
 
 _CAPTIONS = {
-    SnippetKind.APPLICATION: "The login call of your site ({sdk})",
+    SnippetKind.APPLICATION: "The login call of your {place} ({sdk})",
     SnippetKind.ACTION: "Post-login Action for Auth0",
     SnippetKind.RULE: "Rule for Auth0 (legacy: what the Action replaces)",
     SnippetKind.TOKEN: "The token post after login ({sdk})",

@@ -9,11 +9,11 @@ from markupsafe import Markup
 from snippets.actions import action_name
 from snippets.goals import WebGoal
 from snippets.rendering import Snippet, SnippetKind, render
-from snippets.sdks import SCRIPT_SDKS, Sdk
+from snippets.sdks import NATIVE_SDKS, SCRIPT_SDKS, Sdk
 from webapp.code_pages.deployment import DEPLOY_SCOPES, DeploymentState, compare, remembered_deployment
 from webapp.code_pages.models import Deployment
 from webapp.code_pages.sdk_choice import chosen_sdk
-from webapp.code_pages.sdk_guides import GUIDES, SdkGuide
+from webapp.code_pages.sdk_guides import GUIDE_GROUPS, GUIDES, SdkGuide
 from webapp.code_pages.tenant_access import has_credentials
 from webapp.connections.goals import find_goal, to_web_goal
 from webapp.connections.models import Connection, Goal
@@ -44,6 +44,16 @@ class Section:
         return self.sdk in SCRIPT_SDKS
 
     @property
+    def is_native(self) -> bool:
+        """Say if the chosen SDK is for an app: no browser's rules hold there."""
+        return self.sdk in NATIVE_SDKS
+
+    @property
+    def place(self) -> str:
+        """What visitors log in to."""
+        return "app" if self.is_native else "site"
+
+    @property
     def script_query(self) -> str:
         """What follows the address of a script that pages load from Websync."""
         return "" if self.sdk is Sdk.SPA_JS else f"?sdk={self.sdk}"
@@ -68,7 +78,7 @@ class Section:
 def code_section(goal_row: Goal) -> Markup:
     """Return the code part of the goal's page, for the goal as it is saved and the SDK that was chosen last."""
     section = read_section(goal_row.key, chosen_sdk())
-    page = render_template("code_pages/section.html", section=section, guides=GUIDES)
+    page = render_template("code_pages/section.html", section=section, guide_groups=GUIDE_GROUPS)
     return Markup(page)  # noqa: S704, the template escapes
 
 

@@ -22,7 +22,7 @@ from webapp.code_pages.differences import code_changes, compare_code
 from webapp.code_pages.highlighting import highlighted
 from webapp.code_pages.models import Deployment
 from webapp.code_pages.sdk_choice import choose_sdk
-from webapp.code_pages.sdk_guides import GUIDES
+from webapp.code_pages.sdk_guides import GUIDE_GROUPS
 from webapp.code_pages.section import code_section, read_section
 from webapp.code_pages.tenant_access import (
     CALL_ERRORS,
@@ -63,7 +63,7 @@ def guide(key: str, option: str, sdk: str) -> ResponseReturnValue:
     is_enabled = {"rule": section.goal.enable_rule, "token": section.goal.enable_token}.get(option)
     if not is_enabled:
         raise NotFoundError("There is no such guide, or its option is switched off.")
-    return render_template("code_pages/guide.html", section=section, option=option, guides=GUIDES)
+    return render_template("code_pages/guide.html", section=section, option=option, guide_groups=GUIDE_GROUPS)
 
 
 @bp.get("/goals/<key>/code/<kind>")
