@@ -4,25 +4,32 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from snippets.actions import action_template
 from snippets.exchange import EXCHANGE_SECRET, exchange_url, login_claim, sent_claims
 from snippets.goals import TokenKind, WebGoal
-from snippets.literals import JsCode, environment
+from snippets.literals import ENVIRONMENTS, JsCode
 from snippets.logins import MERGE_FUNCTIONS, plan_login
 from snippets.parameters import PROFILE_ID_PARAMETER, parameter_name
-from snippets.sdks import APPLICATION_FILES, TOKEN_FILES, TOKEN_SOURCES, FileSpec, Sdk
+from snippets.pipelines import action_to_deploy, deploy_cli_files, terraform_files
+from snippets.sdks import APPLICATION_FILES, NATIVE_SDKS, TOKEN_FILES, TOKEN_SOURCES, FileSpec, Sdk
 
 
 class SnippetKind(StrEnum):
-    """What the code is, and so where it runs: the site (application, token) or Auth0 (action, rule)."""
+    """What the code is, and so where it goes: the site (application, token), Auth0 (action, rule), or a pipeline."""
 
     APPLICATION = "application"
     ACTION = "action"
     RULE = "rule"
     TOKEN = "token"  # noqa: S105, a kind of snippet and no secret
+    DEPLOY_CLI = "deploy-cli"
+    TERRAFORM = "terraform"
 
 
 SITE_KINDS = frozenset({SnippetKind.APPLICATION, SnippetKind.TOKEN})
 """The kinds that differ from SDK to SDK."""
+
+PIPELINE_KINDS = frozenset({SnippetKind.DEPLOY_CLI, SnippetKind.TERRAFORM})
+"""The kinds with which a pipeline deploys the Action: the Action's code is one of their files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +69,8 @@ def render(goal: WebGoal, kind: SnippetKind, *, sdk: Sdk = Sdk.SPA_JS) -> Snippe
     """Return the code of one kind for ``goal``. ``sdk`` matters to `SITE_KINDS` only."""
     context = {"goal": goal, **_CONTEXTS[kind](goal, sdk)}
     files = tuple(_render_file(spec, context) for spec in _file_specs(goal, kind, sdk))
-    return Snippet(kind, _CAPTIONS[kind].format(sdk=sdk), files)
+    caption = _CAPTIONS[kind].format(sdk=sdk, place="app" if sdk in NATIVE_SDKS else "site")
+    return Snippet(kind, caption, files)
 
 
 def _file_specs(goal: WebGoal, kind: SnippetKind, sdk: Sdk) -> tuple[FileSpec, ...]:
@@ -71,14 +79,19 @@ def _file_specs(goal: WebGoal, kind: SnippetKind, sdk: Sdk) -> tuple[FileSpec, .
             return APPLICATION_FILES[sdk]
         case SnippetKind.TOKEN:
             return TOKEN_FILES[sdk]
-        case SnippetKind.ACTION if goal.server_exchange:
-            return (FileSpec("action_exchange.js.jinja", "websync-action.js"),)
+        case SnippetKind.ACTION:
+            return (FileSpec(action_template(goal), "websync-action.js"),)
+        case SnippetKind.DEPLOY_CLI:
+            return deploy_cli_files(goal)
+        case SnippetKind.TERRAFORM:
+            return terraform_files(goal)
     return (FileSpec(f"{kind}.js.jinja", f"websync-{kind}.js"),)
 
 
 def _render_file(spec: FileSpec, context: Mapping[str, object]) -> CodeFile:
     typed = JsCode if spec.language == "typescript" else _untyped
-    code = environment.get_template(spec.template).render(file=spec, typed=typed, **context)
+    template = ENVIRONMENTS[spec.language].get_template(spec.template)
+    code = template.render(file=spec, typed=typed, **context)
     return CodeFile(spec.path, code, spec.language)
 
 
@@ -118,6 +131,10 @@ def _action(goal: WebGoal, sdk: Sdk) -> Mapping[str, object]:
     }
 
 
+def _pipeline(goal: WebGoal, sdk: Sdk) -> Mapping[str, object]:
+    return {**_action(goal, sdk), "action": action_to_deploy(goal)}
+
+
 def _token(goal: WebGoal, sdk: Sdk) -> Mapping[str, object]:
     return {
         "is_access_token": goal.token_kind is TokenKind.ACCESS_TOKEN,
@@ -135,11 +152,15 @@ _CONTEXTS: Mapping[SnippetKind, Callable[[WebGoal, Sdk], Mapping[str, object]]] 
     SnippetKind.ACTION: _action,
     SnippetKind.RULE: _login,
     SnippetKind.TOKEN: _token,
+    SnippetKind.DEPLOY_CLI: _pipeline,
+    SnippetKind.TERRAFORM: _pipeline,
 }
 
 _CAPTIONS = {
-    SnippetKind.APPLICATION: "The login call of your site ({sdk})",
+    SnippetKind.APPLICATION: "The login call of your {place} ({sdk})",
     SnippetKind.ACTION: "Post-login Action for Auth0",
     SnippetKind.RULE: "Rule for Auth0 (legacy: what the Action replaces)",
     SnippetKind.TOKEN: "The token post after login ({sdk})",
+    SnippetKind.DEPLOY_CLI: "Files for Auth0's Deploy CLI",
+    SnippetKind.TERRAFORM: "Files for Terraform",
 }

@@ -91,6 +91,28 @@ def test_code_of_several_files_needs_a_folder(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("kind", "paths"),
+    [
+        (
+            "deploy-cli",
+            ["actions/Websync Sync web data (web-shop-1)/code.js", "post-login-binding.yaml", "tenant.yaml"],
+        ),
+        ("terraform", ["websync-action.js", "websync.tf"]),
+    ],
+)
+def test_files_for_a_pipeline_are_written_into_a_folder(kind: str, paths: list[str], tmp_path: Path) -> None:
+    # given a folder of a pipeline
+    words = ["snippet", "--config", str(EXAMPLE), "--goal", "web-shop-1"]
+    # when its files are written there, twice
+    for _ in range(2):
+        assert run(*words, "--kind", kind, "--output", str(tmp_path)).exit_code == 0
+    # then each stands where the pipeline's tool looks for it, and one is the Action
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*")) == paths
+    [action] = tmp_path.rglob("*.js")
+    assert action.read_text(encoding="utf-8") == run(*words, "--kind", "action").output
+
+
 def test_a_snippet_posts_to_the_public_url_that_is_named(tmp_path: Path) -> None:
     # given another public URL in the environment
     words = ["snippet", "--config", str(EXAMPLE), "--goal", "web-shop-1", "--kind", "token"]

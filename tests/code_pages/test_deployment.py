@@ -6,6 +6,7 @@ import httpx2
 import pytest
 from flask import request
 
+from snippets.actions import action_name
 from snippets.goals import WebGoal
 from snippets.rendering import SnippetKind, render
 from tests.demo.conftest import RunningTenant, deploy, management_client, serve
@@ -18,7 +19,6 @@ from webapp.code_pages.deployment import (
     WAITS_SECONDS,
     DeployedAction,
     DeploymentState,
-    action_name,
     code_digest,
     compare,
     deploy_action,

@@ -6,11 +6,11 @@ import pytest
 from flask.testing import FlaskClient
 
 from snippets.rendering import SnippetKind, render
-from snippets.sdks import SCRIPT_SDKS, Sdk
+from snippets.sdks import NATIVE_SDKS, SCRIPT_SDKS, Sdk
 from tests.code_pages.conftest import GOAL_KEY, PUBLIC_URL, SaveGoal
 from tests.code_pages.test_pages import NOWHERE, PAGE, shown_code, text_of
 from tests.factories import make_full_goal
-from webapp.code_pages.sdk_guides import GUIDES
+from webapp.code_pages.sdk_guides import GUIDE_GROUPS, GUIDES
 
 
 @pytest.fixture
@@ -95,5 +95,20 @@ def test_a_guide_of_an_option_that_is_off_is_not_found(
     assert admin_client.get(f"{PAGE}/guides/{option}/auth0-spa-js").status_code == 404
 
 
-def test_every_sdk_has_its_guide() -> None:
+@pytest.mark.usefixtures("stored")
+@pytest.mark.parametrize("sdk", Sdk)
+def test_the_guide_of_an_app_has_no_rules_of_browsers(admin_client: FlaskClient, sdk: Sdk) -> None:
+    # when the guides of an SDK are opened
+    rule, token = (text_of(admin_client.get(f"{PAGE}/guides/{option}/{sdk}").text) for option in ("rule", "token"))
+    # then an app's say nothing of origins, a Content-Security-Policy or a console, and what our tests cannot do
+    is_native = sdk in NATIVE_SDKS
+    for text in ("Pages of these origins", "Content-Security-Policy", "In the browser's console"):
+        assert (text in token) == (not is_native)
+    assert ("login call of your app" in rule) == is_native
+    assert ("try it in your app before you release it" in rule) == is_native
+    assert ("try it in your app before you release it" in token) == is_native
+
+
+def test_every_sdk_has_its_guide_in_the_group_where_it_belongs() -> None:
     assert set(GUIDES) == set(Sdk)
+    assert set(GUIDE_GROUPS["Native apps"]) == NATIVE_SDKS

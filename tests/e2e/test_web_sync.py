@@ -407,10 +407,10 @@ def test_the_code_for_another_sdk_takes_its_place_and_nothing_typed_is_lost(demo
     page.get_by_label("Name", exact=True).fill("Half a name")
     # when another SDK is chosen
     tabs = page.get_by_role("navigation", name="How your site logs visitors in")
-    tabs.get_by_role("link", name="React").click()
+    tabs.get_by_role("link", name="React", exact=True).click()
     # then its code is there, works as the other's did, and the page was not left
     expect(page.locator("#token-code")).to_contain_text("useSyncWithWebsync")
-    expect(tabs.get_by_role("link", name="React")).to_be_focused()
+    expect(tabs.get_by_role("link", name="React", exact=True)).to_be_focused()
     assert "useLoginWithWebsync" in copied(page, "application")
     expect(page.get_by_label("Name", exact=True)).to_have_value("Half a name")
     # and the choice is remembered

@@ -8,14 +8,13 @@ from pathlib import Path
 import pytest
 
 from snippets.goals import PROFILE_ID, IdentifierLink, Mapping, MergeStrategy, TokenKind, WebGoal
-from snippets.literals import UnescapedOutputError, environment, literal
-from snippets.rendering import SITE_KINDS, SnippetKind, render
+from snippets.rendering import PIPELINE_KINDS, SITE_KINDS, SnippetKind, render
 from snippets.sdks import Sdk
 from tests.factories import make_full_goal, make_goal, to_auth0
 from tests.javascript import NodeProcess
 
 GOLDEN = Path(__file__).parent / "golden"
-KINDS = list(SnippetKind)
+CODE_KINDS = [kind for kind in SnippetKind if kind not in PIPELINE_KINDS]
 
 GOALS = {
     "full": make_full_goal(),
@@ -31,7 +30,7 @@ def code_of(goal: WebGoal, kind: SnippetKind) -> str:
     return render(goal, kind).code
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CODE_KINDS)
 @pytest.mark.parametrize("name", GOALS)
 def test_generated_code_is_what_was_reviewed(name: str, kind: SnippetKind) -> None:
     # given the code that people looked at
@@ -58,12 +57,12 @@ def test_the_code_for_each_sdk_is_what_was_reviewed(kind: SnippetKind, sdk: Sdk)
         assert file.code == golden.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SnippetKind)
 def test_an_equal_goal_gives_identical_bytes(kind: SnippetKind) -> None:
     assert render(make_full_goal(), kind, sdk=Sdk.SPA_JS) == render(make_full_goal(), kind)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CODE_KINDS)
 def test_the_header_says_what_made_it_and_where_to_change_it(kind: SnippetKind) -> None:
     # given a goal at its third revision
     goal = make_goal(name='Shop "visitors"', revision=3)
@@ -74,7 +73,7 @@ def test_the_header_says_what_made_it_and_where_to_change_it(kind: SnippetKind) 
     assert '"https://websync.example/goals/shop-goal"' in header[1]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CODE_KINDS)
 def test_a_snippet_has_a_file_name_and_a_caption_of_its_kind(kind: SnippetKind) -> None:
     snippet = render(make_goal(), kind)
     [file] = snippet.files
@@ -85,7 +84,7 @@ def test_a_snippet_has_a_file_name_and_a_caption_of_its_kind(kind: SnippetKind) 
 
 
 @pytest.mark.parametrize("name", GOALS)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CODE_KINDS)
 def test_the_code_is_tidy_and_parses(node: NodeProcess, name: str, kind: SnippetKind) -> None:
     code = code_of(GOALS[name], kind)
     # A Rule is a function without a name: a script only as part of an expression.
@@ -176,26 +175,3 @@ def test_the_token_snippet_is_small(token_kind: TokenKind, sdk: Sdk) -> None:
     # when its code is compressed as servers do, then it is under 2 KiB, comments included
     for file in render(goal, SnippetKind.TOKEN, sdk=sdk).files:
         assert len(gzip.compress(file.code.encode())) < 2048
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        ("</script>", r'"\u003c/script>"'),
-        ("\u2028\u202e\n", r'"\u2028\u202e\n"'),
-        ("##KEY## @@KEY@@ ###", r'"#\u0023KEY#\u0023 @\u0040KEY@\u0040 #\u0023#"'),
-        (("a", 1, None, True), '["a", 1, null, true]'),
-    ],
-)
-def test_a_literal_is_safe_wherever_code_may_stand(value: object, expected: str) -> None:
-    assert literal(value) == expected
-
-
-def test_a_number_that_json_lacks_is_no_literal() -> None:
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        literal(float("nan"))
-
-
-def test_a_template_that_forgets_the_filter_fails() -> None:
-    with pytest.raises(UnescapedOutputError, match="without passing literal"):
-        environment.from_string("{{ name }}").render(name="alert(1)")

@@ -64,6 +64,8 @@ def test_the_code_for_sites_uses_each_sdk_as_it_is_declared(node: NodeProcess, p
     for kind in SITE_KINDS:
         for sdk in Sdk:
             for file in render(GOALS[name], kind, sdk=sdk).files:
+                if file.language not in {"javascript", "typescript"}:
+                    continue
                 path = project / sdk / file.path
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(file.code, encoding="utf-8")

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from snippets.actions import action_name
 from snippets.goals import WebGoal
 from webapp.auth0.management import Action, Binding, ManagementClient
-from webapp.code_pages.deployment import action_code, action_name
+from webapp.code_pages.deployment import action_code
 from webapp.code_pages.models import Deployment
 
 MAX_NAMED_REVISIONS = 20

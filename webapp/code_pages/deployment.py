@@ -1,7 +1,6 @@
 """Deploying a goal's Action: make or update it, have it built and deployed, and let logins run it."""
 
 import hashlib
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -9,6 +8,7 @@ from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
+from snippets.actions import ACTION_RUNTIME, ACTION_TRIGGER_VERSION, action_name
 from snippets.exchange import EXCHANGE_SECRET
 from snippets.goals import WebGoal
 from snippets.rendering import SnippetKind, render
@@ -18,10 +18,8 @@ from webapp.code_pages.models import Deployment
 from webapp.connections.exchange_secrets import secret_digest
 from webapp.connections.models import Goal
 
-RUNTIME = "node22"
-TRIGGER = ActionTrigger(POST_LOGIN, "v3")
+TRIGGER = ActionTrigger(POST_LOGIN, ACTION_TRIGGER_VERSION)
 DEPLOY_SCOPES = frozenset({"read:actions", "create:actions", "update:actions"})
-MAX_NAME_LENGTH = 128
 WAITS_SECONDS = (0.2, 0.5, 1.0, *[2.0] * 14)
 """How long between two looks at a build: half a minute in all, and a page is waiting for it."""
 
@@ -45,13 +43,6 @@ class DeployedAction:
     name: str
     has_changed: bool
     secret_digest: str = ""
-
-
-def action_name(goal: WebGoal) -> str:
-    """Return the Action's name: readable, and of this goal alone, since the goal's key stands at its end."""
-    ending = f" ({goal.key})"
-    readable = re.sub(r"[^A-Za-z0-9-]+", " ", goal.name).strip(" -")
-    return f"Websync {readable}"[: MAX_NAME_LENGTH - len(ending)].rstrip(" -") + ending
 
 
 def action_code(goal: WebGoal) -> str:
@@ -95,7 +86,7 @@ def deploy_action(
     if lacking := DEPLOY_SCOPES - client.granted_scopes():
         raise missing_scopes(sorted(lacking))
     secrets = (ActionSecret(EXCHANGE_SECRET, exchange_secret),) if exchange_secret else ()
-    draft = ActionDraft(action_name(goal), action_code(goal), RUNTIME, (TRIGGER,), secrets=secrets)
+    draft = ActionDraft(action_name(goal), action_code(goal), ACTION_RUNTIME, (TRIGGER,), secrets=secrets)
     action = _remembered_action(client, remembered) or client.find_action(draft.name)
     # Auth0 never shows a secret, so what was sent last is what counts.
     has_secret = secret_digest(exchange_secret) == (remembered.secret_digest if remembered else "")

@@ -9,7 +9,7 @@ from flask import render_template
 from markupsafe import Markup
 
 from snippets.goals import WebGoal
-from snippets.rendering import Snippet, SnippetKind, render
+from snippets.rendering import PIPELINE_KINDS, Snippet, SnippetKind, render
 from snippets.sdks import Sdk
 from webapp.code_pages.sdk_choice import chosen_sdk
 
@@ -81,6 +81,7 @@ def changes_of_code(before: WebGoal, after: WebGoal, sdk: Sdk = Sdk.SPA_JS) -> t
     """Return each file of code that one of the revisions offers, with its difference.
 
     Both are made as if they were of the later revision: the number in the header is no change of what the code does.
+    Files for pipelines are left out: they repeat the Action's code.
     """
     older, newer = (replace(goal, revision=max(before.revision, after.revision)) for goal in (before, after))
     return tuple(
@@ -110,6 +111,8 @@ def code_changes(before: WebGoal, after: WebGoal) -> Markup:
 
 
 def _offers(goal: WebGoal, kind: SnippetKind) -> bool:
+    if kind in PIPELINE_KINDS:
+        return False
     return goal.enable_token if kind is SnippetKind.TOKEN else goal.enable_rule
 
 

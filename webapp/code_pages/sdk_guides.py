@@ -10,7 +10,8 @@ from snippets.sdks import Sdk
 class SdkGuide:
     """``title`` is for the tab. ``login_before`` becomes ``login_after``; ``token_call`` is what runs after a login.
 
-    ``login_note`` and ``token_note`` say where that stands. ``language`` is Pygments' name for these lines.
+    ``login_note`` and ``token_note`` say where that stands. ``language`` is Pygments' name for these lines. ``caveat``
+    says what our tests cannot do with the code.
     """
 
     title: str
@@ -20,9 +21,17 @@ class SdkGuide:
     token_note: str
     token_call: str
     language: str = "javascript"
+    caveat: str = ""
 
 
-GUIDES: Mapping[Sdk, SdkGuide] = {
+NATIVE_LOGIN_NOTE = (
+    "Save this file, then give its parameters to the login. Profile id and values come from BlueConic's mobile SDK; "
+    "without them the login goes on as before."
+)
+NATIVE_CALL_NOTE = "Call it once the login has succeeded, and not where stored credentials are read or renewed."
+NOT_EXECUTED = "Our tests check this code's syntax, and do not execute it: try it in your app before you release it."
+
+SITE_GUIDES: Mapping[Sdk, SdkGuide] = {
     Sdk.SPA_JS: SdkGuide(
         "JavaScript",
         "Paste this code into the pages that log visitors in, then replace the call of auth0-spa-js.",
@@ -133,3 +142,66 @@ syncWithWebsync();""",
         "syncWithWebsync(token);",
     ),
 }
+
+NATIVE_GUIDES: Mapping[Sdk, SdkGuide] = {
+    Sdk.SWIFT: SdkGuide(
+        "Swift",
+        NATIVE_LOGIN_NOTE,
+        "Auth0.webAuth().start()",
+        "Auth0.webAuth().parameters(websyncParameters(profileId: profileId)).start()",
+        NATIVE_CALL_NOTE,
+        """case .success(let credentials):
+    syncWithWebsync(credentials, profileId: profileId)""",
+        "swift",
+        NOT_EXECUTED,
+    ),
+    Sdk.ANDROID: SdkGuide(
+        "Android",
+        NATIVE_LOGIN_NOTE,
+        "WebAuthProvider.login(account).start(context, callback)",
+        """import websync.websyncParameters
+
+WebAuthProvider.login(account).withParameters(websyncParameters(profileId)).start(context, callback)""",
+        NATIVE_CALL_NOTE,
+        """override fun onSuccess(result: Credentials) {
+    syncWithWebsync(result, profileId)
+}""",
+        "kotlin",
+        NOT_EXECUTED,
+    ),
+    Sdk.FLUTTER: SdkGuide(
+        "Flutter",
+        NATIVE_LOGIN_NOTE,
+        "final credentials = await auth0.webAuthentication().login();",
+        """import 'websync_application.dart';
+
+final credentials = await auth0.webAuthentication().login(parameters: websyncParameters(profileId));""",
+        f"{NATIVE_CALL_NOTE} It is for iOS and Android: on the web take the code for JavaScript.",
+        """import 'websync_token.dart';
+
+final credentials = await auth0.webAuthentication().login(parameters: websyncParameters(profileId));
+syncWithWebsync(credentials, profileId);""",
+        "dart",
+        NOT_EXECUTED,
+    ),
+    Sdk.REACT_NATIVE: SdkGuide(
+        "React Native",
+        NATIVE_LOGIN_NOTE,
+        "await authorize({ scope });",
+        """import { websyncParameters } from "./websync-application";
+
+await authorize({ scope, additionalParameters: websyncParameters(profileId) });""",
+        NATIVE_CALL_NOTE,
+        """import { syncWithWebsync } from "./websync-token";
+
+const credentials = await authorize({ scope, additionalParameters: websyncParameters(profileId) });
+syncWithWebsync(credentials, profileId);""",
+        "typescript",
+        "Our tests execute this code without React Native: try it in your app before you release it.",
+    ),
+}
+
+GUIDE_GROUPS: Mapping[str, Mapping[Sdk, SdkGuide]] = {"Sites": SITE_GUIDES, "Native apps": NATIVE_GUIDES}
+"""The guides as tabs show them, under the title of each group."""
+
+GUIDES: Mapping[Sdk, SdkGuide] = {**SITE_GUIDES, **NATIVE_GUIDES}

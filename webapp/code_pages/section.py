@@ -6,14 +6,15 @@ from urllib.parse import urlsplit
 from flask import render_template
 from markupsafe import Markup
 
+from snippets.actions import action_name
 from snippets.exchange import EXCHANGE_SECRET, exchange_url
 from snippets.goals import WebGoal
 from snippets.rendering import Snippet, SnippetKind, render
-from snippets.sdks import SCRIPT_SDKS, Sdk
-from webapp.code_pages.deployment import DEPLOY_SCOPES, DeploymentState, action_name, compare, remembered_deployment
+from snippets.sdks import NATIVE_SDKS, SCRIPT_SDKS, Sdk
+from webapp.code_pages.deployment import DEPLOY_SCOPES, DeploymentState, compare, remembered_deployment
 from webapp.code_pages.models import Deployment
 from webapp.code_pages.sdk_choice import chosen_sdk
-from webapp.code_pages.sdk_guides import GUIDES, SdkGuide
+from webapp.code_pages.sdk_guides import GUIDE_GROUPS, GUIDES, SdkGuide
 from webapp.code_pages.tenant_access import has_credentials
 from webapp.connections.exchange_secrets import usable_secret
 from webapp.connections.goals import find_goal, to_web_goal
@@ -44,6 +45,16 @@ class Section:
     def is_script(self) -> bool:
         """Say if pages may load the code of the chosen SDK from Websync."""
         return self.sdk in SCRIPT_SDKS
+
+    @property
+    def is_native(self) -> bool:
+        """Say if the chosen SDK is for an app: no browser's rules hold there."""
+        return self.sdk in NATIVE_SDKS
+
+    @property
+    def place(self) -> str:
+        """What visitors log in to."""
+        return "app" if self.is_native else "site"
 
     @property
     def script_query(self) -> str:
@@ -80,7 +91,7 @@ class Section:
 def code_section(goal_row: Goal) -> Markup:
     """Return the code part of the goal's page, for the goal as it is saved and the SDK that was chosen last."""
     section = read_section(goal_row.key, chosen_sdk())
-    page = render_template("code_pages/section.html", section=section, guides=GUIDES)
+    page = render_template("code_pages/section.html", section=section, guide_groups=GUIDE_GROUPS)
     return Markup(page)  # noqa: S704, the template escapes
 
 

@@ -11,18 +11,20 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from snippets.exchange import EXCHANGE_SECRET
-from snippets.rendering import SnippetKind, render
+from snippets.goals import WebGoal
+from snippets.rendering import PIPELINE_KINDS, SnippetKind, render
 from snippets.sdks import SCRIPT_SDKS, Sdk
 from webapp.accounts.audit import record
 from webapp.accounts.guard import public
 from webapp.accounts.session import signed_in_admin
+from webapp.code_pages.archives import zipped
 from webapp.code_pages.comparison import compare_with_tenant, look_at_tenant, named_revisions
 from webapp.code_pages.deployment import DeployedAction, action_code, deploy_action, remember
 from webapp.code_pages.differences import code_changes, compare_code
 from webapp.code_pages.highlighting import highlighted
 from webapp.code_pages.models import Deployment
 from webapp.code_pages.sdk_choice import choose_sdk
-from webapp.code_pages.sdk_guides import GUIDES
+from webapp.code_pages.sdk_guides import GUIDE_GROUPS
 from webapp.code_pages.section import code_section, read_section
 from webapp.code_pages.tenant_access import (
     CALL_ERRORS,
@@ -48,6 +50,7 @@ bp.add_app_template_filter(highlighted)
 SCRIPT_SECONDS = 60
 """How long browsers may keep a hosted script: so soon a saved goal reaches every page."""
 JAVASCRIPT = "text/javascript; charset=utf-8"
+PLAIN_TEXT = "text/plain; charset=utf-8"
 
 
 @bp.get("/goals/<key>/code")
@@ -64,21 +67,27 @@ def guide(key: str, option: str, sdk: str) -> ResponseReturnValue:
     is_enabled = {"rule": section.goal.enable_rule, "token": section.goal.enable_token}.get(option)
     if not is_enabled:
         raise NotFoundError("There is no such guide, or its option is switched off.")
-    return render_template("code_pages/guide.html", section=section, option=option, guides=GUIDES)
+    return render_template("code_pages/guide.html", section=section, option=option, guide_groups=GUIDE_GROUPS)
 
 
 @bp.get("/goals/<key>/code/<kind>")
 def download(key: str, kind: str) -> ResponseReturnValue:
     """Offer generated code as a file: the first of the SDK's (``?sdk=``), or the one named by ``?file=``."""
-    with reading() as session:
-        goal = to_web_goal(find_goal(session, key), public_url=settings().public_url)
-    files = render(goal, _kind(kind), sdk=_sdk()).files
+    files = render(_web_goal(key), _kind(kind), sdk=_sdk()).files
     named = request.args.get("file", files[0].name)
     file = next((each for each in files if each.name == named), None)
     if file is None:
         raise NotFoundError("There is no file of this name.")
-    headers = {"Content-Disposition": f'attachment; filename="{file.name}"', "Cache-Control": "no-store"}
-    return Response(file.code, content_type=JAVASCRIPT, headers=headers)
+    return _attachment(file.code, file.name, JAVASCRIPT if file.language == "javascript" else PLAIN_TEXT)
+
+
+@bp.get("/goals/<key>/code/<kind>.zip")
+def download_all(key: str, kind: str) -> ResponseReturnValue:
+    """Offer the files with which a pipeline deploys the Action as one zip, each at its path."""
+    pipeline = _kind(kind)
+    if pipeline not in PIPELINE_KINDS:
+        raise NotFoundError("There is no zip of this kind of code.")
+    return _attachment(zipped(render(_web_goal(key), pipeline).files), f"websync-{pipeline}.zip", "application/zip")
 
 
 @bp.get("/sync/<key>/<kind>.js")
@@ -159,6 +168,16 @@ def compare(key: str) -> ResponseReturnValue:
             comparison=comparison,
             difference=compare_code(comparison.our_code, comparison.tenant_code),
         )
+
+
+def _web_goal(key: str) -> WebGoal:
+    with reading() as session:
+        return to_web_goal(find_goal(session, key), public_url=settings().public_url)
+
+
+def _attachment(content: str | bytes, name: str, content_type: str) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return Response(content, content_type=content_type, headers=headers)
 
 
 def _kind(text: str) -> SnippetKind:

@@ -65,3 +65,8 @@ declare module "@auth0/auth0-angular" {
     getAccessTokenSilently(options?: GetTokenSilentlyOptions): Observable<string>;
   }
 }
+
+// Source: react-native-auth0 5, types/common.ts.
+declare module "react-native-auth0" {
+  export type Credentials = { idToken: string; accessToken: string };
+}
