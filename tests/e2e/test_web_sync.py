@@ -213,7 +213,7 @@ def test_mistakes_are_shown_at_their_fields_and_nothing_typed_is_lost(demo: Demo
     summary = page.get_by_role("alert")
     expect(summary).to_contain_text("Nothing was saved")
     row = page.get_by_role("group", name=re.compile(r"^Mapping 4\b"))
-    expect(row).to_contain_text("they may only go to a field of user_metadata")
+    expect(row).to_contain_text("they may only go to user_metadata")
     expect(row.get_by_label("Auth0 field")).to_have_value("app_metadata.role")
     expect(page.get_by_label("Allowed origins")).to_have_value("http://shop.example")
     expect(page.get_by_label("Name", exact=True)).to_have_value("A goal with mistakes")
