@@ -159,6 +159,34 @@ def test_an_action_that_was_edited_in_auth0_shows_the_edit(demo: Demo, admin_pag
     look_at(page, "comparison-edited-by-hand")
 
 
+def test_an_old_rule_is_moved_to_the_action(demo: Demo, admin_page: Page) -> None:
+    # given the guide of a goal, with its part about the legacy Rule
+    page = admin_page
+    page.goto(f"{demo.websync_url}/connections")
+    page.get_by_role("link", name="Demo shop").first.click()
+    page.get_by_role("link", name="Sync web data").click()
+    page.get_by_text("The legacy Rule", exact=True).click()
+    # when somebody knows the old Rule by its name only
+    page.get_by_label("The Rule's id or name").fill("BlueConic sync")
+    page.get_by_role("button", name="Show the steps").click()
+    # then the page says where its id is
+    expect(page.get_by_role("heading", name="Find the id of the Rule")).to_be_visible()
+    look_at(page, "rule-move-name")
+    # when a part of the id is missing
+    page.get_by_label("The Rule's id or name").fill("rul_0123")
+    page.get_by_role("button", name="Show the steps").click()
+    # then that is said at the field
+    expect(page.get_by_text("This is none: copy it whole.")).to_be_visible()
+    look_at(page, "rule-move-mistake")
+    # when it is the whole id
+    page.get_by_label("The Rule's id or name").fill("rul_0123456789abcDEF")
+    page.get_by_role("button", name="Show the steps").click()
+    # then there are the steps, and the Action with its guard to copy
+    expect(page.get_by_role("heading", level=3)).to_have_count(7)
+    assert 'if (api.rules.wasExecuted("rul_0123456789abcDEF")) return;' in copied(page, "action")
+    look_at(page, "rule-move")
+
+
 def test_mistakes_are_shown_at_their_fields_and_nothing_typed_is_lost(demo: Demo, admin_page: Page) -> None:
     # given a goal's page with two mistakes
     page = admin_page
