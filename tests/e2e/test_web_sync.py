@@ -209,6 +209,30 @@ def test_mistakes_are_shown_at_their_fields_and_nothing_typed_is_lost(demo: Demo
     look_at(page, "goal-with-mistakes")
 
 
+def test_a_warning_is_seen_before_a_goal_is_saved_with_it(demo: Demo, admin_page: Page) -> None:
+    # given a goal's page with a row that puts everything into the token
+    page = admin_page
+    make_connection(page, demo, "Warned shop")
+    page.get_by_role("link", name="Add web goal").click()
+    page.get_by_label("Name", exact=True).fill("A goal with a warning")
+    page.get_by_label("Application client IDs").fill(SPA_CLIENT_ID)
+    page.get_by_label("Allowed origins").fill(demo.shop_url)
+    add_mapping(page, "app_metadata", TO_PROFILE, "everything", "Set")
+    # when it is saved
+    page.get_by_role("button", name="Save", exact=True).last.click()
+    # then the row is named, and nothing is saved yet
+    expect(page.get_by_role("alert")).to_contain_text("Nothing was saved yet.")
+    expect(row(page, 4)).to_contain_text("All of app_metadata goes into each visitor's token")
+    expect(page.get_by_label("Name", exact=True)).to_have_value("A goal with a warning")
+    look_at(page, "goal-with-warnings")
+    # when it is saved anyway
+    page.get_by_role("button", name="Save anyway").click()
+    # then it is saved, and the row goes on saying it
+    expect(page.get_by_text("Saved as revision 1.")).to_be_visible()
+    expect(row(page, 4)).to_contain_text("All of app_metadata")
+    look_at(page, "goal-saved-with-warnings")
+
+
 def test_what_two_people_edit_at_once_is_not_lost(demo: Demo, admin_page: Page) -> None:
     # given a connection's page that is open twice
     page = admin_page

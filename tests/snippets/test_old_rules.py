@@ -55,10 +55,12 @@ def test_without_the_old_rule_the_action_does_everything(
     assert login == rule_in_quickjs(make_full_goal(), visit)
 
 
-def test_the_guard_is_all_that_is_added() -> None:
+@pytest.mark.parametrize("server_exchange", [False, True])
+def test_the_guard_is_all_that_is_added(server_exchange: bool) -> None:
     # given both Actions of a goal
-    plain = render(make_full_goal(), SnippetKind.ACTION).code
-    guarded = render(make_full_goal(), SnippetKind.ACTION, old_rule_id=RULE_ID).code
+    goal = make_full_goal(server_exchange=server_exchange)
+    plain = render(goal, SnippetKind.ACTION).code
+    guarded = render(goal, SnippetKind.ACTION, old_rule_id=RULE_ID).code
     # then they differ by the guard, which stands before all else that a login does
     _, comment, guard, empty, *rest = guarded.partition(START)[2].split("\n")
     assert comment.startswith("    // While the old Rule is on")
