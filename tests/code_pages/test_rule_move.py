@@ -94,6 +94,18 @@ def test_an_id_gives_the_steps_in_their_order_and_the_guarded_action(admin_clien
     assert f"Websync Shop visitors everything ({GOAL_KEY})" in text
 
 
+@pytest.mark.parametrize("server_exchange", [False, True])
+def test_the_steps_name_the_secret_of_the_server_exchange(
+    admin_client: FlaskClient, connect: Callable[..., None], save: SaveGoal, server_exchange: bool
+) -> None:
+    # given a goal whose Action calls Websync, or does not
+    connect(NOWHERE)
+    save(server_exchange=server_exchange)
+    # when an old Rule is moved to it, then the Action's secret is named if it needs one
+    text = text_of(admin_client.get(f"{MOVE}?rule={RULE_ID}").text)
+    assert ("Give it the secret WEBSYNC_SECRET" in text) == server_exchange
+
+
 @pytest.mark.usefixtures("stored")
 def test_a_name_leads_to_the_place_of_the_id(admin_client: FlaskClient) -> None:
     # when only a name is given

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from flask import Blueprint, Response, render_template, request
 from flask.typing import ResponseReturnValue
 
+from snippets.exchange import action_secrets
 from snippets.goals import WebGoal
 from snippets.rendering import RULE_ID, Snippet, SnippetKind, render
 from webapp.code_pages.deployment import action_name
@@ -53,6 +54,11 @@ class Move:
     def action_name(self) -> str:
         """The name to give the Action: "Deploy to Auth0" finds it by that."""
         return action_name(self.goal)
+
+    @property
+    def secret_names(self) -> tuple[str, ...]:
+        """The secrets that the Action needs besides its code."""
+        return action_secrets(self.goal)
 
 
 def read_old_rule(text: str) -> OldRule:
