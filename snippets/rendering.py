@@ -1,5 +1,6 @@
 """A web goal to the code that a site and an Auth0 tenant need: the same goal and options give the same bytes."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -30,6 +31,10 @@ SITE_KINDS = frozenset({SnippetKind.APPLICATION, SnippetKind.TOKEN})
 
 PIPELINE_KINDS = frozenset({SnippetKind.DEPLOY_CLI, SnippetKind.TERRAFORM})
 """The kinds with which a pipeline deploys the Action: the Action's code is one of their files."""
+
+
+RULE_ID = re.compile(r"rul_[A-Za-z0-9]{16}")
+"""The id of an old Rule. Source: Auth0, "Migrate a Rule to an Action"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +70,15 @@ class Snippet:
         return self.files[0].name
 
 
-def render(goal: WebGoal, kind: SnippetKind, *, sdk: Sdk = Sdk.SPA_JS) -> Snippet:
-    """Return the code of one kind for ``goal``. ``sdk`` matters to `SITE_KINDS` only."""
-    context = {"goal": goal, **_CONTEXTS[kind](goal, sdk)}
+def render(goal: WebGoal, kind: SnippetKind, *, sdk: Sdk = Sdk.SPA_JS, old_rule_id: str | None = None) -> Snippet:
+    """Return the code of one kind for ``goal``. ``sdk`` matters to `SITE_KINDS` only.
+
+    With ``old_rule_id`` the Action does nothing in a login in which that Rule ran, so that both can be live during a
+    move. Raises ValueError if that is no Rule's id (`RULE_ID`).
+    """
+    if old_rule_id is not None and not RULE_ID.fullmatch(old_rule_id):
+        raise ValueError(f"{old_rule_id!r} is not the id of a Rule")
+    context = {"goal": goal, "old_rule_id": old_rule_id, **_CONTEXTS[kind](goal, sdk)}
     files = tuple(_render_file(spec, context) for spec in _file_specs(goal, kind, sdk))
     caption = _CAPTIONS[kind].format(sdk=sdk, place="app" if sdk in NATIVE_SDKS else "site")
     return Snippet(kind, caption, files)

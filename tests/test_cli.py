@@ -113,6 +113,36 @@ def test_files_for_a_pipeline_are_written_into_a_folder(kind: str, paths: list[s
     assert action.read_text(encoding="utf-8") == run(*words, "--kind", "action").output
 
 
+def test_a_snippet_comes_with_warnings_that_stay_out_of_the_code(tmp_path: Path) -> None:
+    # given a goal that puts all of app_metadata into each token
+    file = tmp_path / "goals.yaml"
+    text = EXAMPLE.read_text(encoding="utf-8")
+    file.write_text(text.replace("auth0_field: given_name", "auth0_field: app_metadata"), encoding="utf-8")
+    words = ["snippet", "--config", str(file), "--goal", "web-shop-1", "--kind", "action"]
+    # when its Action is asked for
+    result = run(*words)
+    # then the warning names the row, on standard error
+    assert result.exit_code == 0
+    assert "Warning, Sync web data: mappings[2].auth0_field: All of app_metadata goes into" in result.stderr
+    assert "Warning" not in result.stdout
+    assert result.stdout.startswith("// Websync goal")
+
+
+def test_a_snippet_that_auth0_would_refuse_is_not_made(tmp_path: Path) -> None:
+    # given a goal that writes under a name that metadata cannot have
+    file = tmp_path / "goals.yaml"
+    text = EXAMPLE.read_text(encoding="utf-8")
+    file.write_text(
+        text.replace("auth0_field: user_metadata.newsletter", "auth0_field: user_metadata.$a"), encoding="utf-8"
+    )
+    # when its Action is asked for
+    result = run("snippet", "--config", str(file), "--goal", "web-shop-1", "--kind", "action")
+    # then it says which row has to change
+    assert result.exit_code == 2
+    assert "auth0_field: Auth0 takes no $ in the names of metadata." in result.stderr
+    assert result.stdout == ""
+
+
 def test_a_snippet_posts_to_the_public_url_that_is_named(tmp_path: Path) -> None:
     # given another public URL in the environment
     words = ["snippet", "--config", str(EXAMPLE), "--goal", "web-shop-1", "--kind", "token"]
@@ -152,6 +182,19 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     # then it says what is wrong
     assert result.exit_code == 2
     assert "is not UTF-8 text" in result.output
+
+
+def test_applying_prints_warnings_and_goes_on(environment: dict[str, str], tmp_path: Path) -> None:
+    # given a file with a goal that has a warning
+    file = tmp_path / "goals.yaml"
+    text = EXAMPLE.read_text(encoding="utf-8")
+    file.write_text(text.replace("auth0_field: given_name", "auth0_field: app_metadata"), encoding="utf-8")
+    # when it is applied
+    result = run("config", "apply", str(file), **environment)
+    # then the goal is there, and the warning is on standard error
+    assert result.exit_code == 0
+    assert "created" in result.stdout
+    assert "All of app_metadata goes into each visitor's token" in result.stderr
 
 
 def test_configuration_is_applied_once_and_exported(environment: dict[str, str], tmp_path: Path) -> None:

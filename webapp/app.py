@@ -14,6 +14,7 @@ from webapp.accounts.session import install_guard
 from webapp.accounts.tries import limiter
 from webapp.assets import STATIC, TEMPLATES
 from webapp.auth0.signing_keys import KeyCache
+from webapp.code_pages import rule_move
 from webapp.code_pages import views as code_pages
 from webapp.connections import history_views as history
 from webapp.connections import views as connections
@@ -56,7 +57,16 @@ def create_app(settings: Settings | None = None) -> Flask:
     limiter.init_app(app)
     csrf = CSRFProtect(app)
     csrf.exempt(tokens.bp)  # programs of other origins post there, with a token of their own and no cookie
-    rooms = (accounts.bp, connections.bp, history.bp, code_pages.bp, profile_pages.bp, tokens.bp, trying.bp)
+    rooms = (
+        accounts.bp,
+        connections.bp,
+        history.bp,
+        code_pages.bp,
+        rule_move.bp,
+        profile_pages.bp,
+        tokens.bp,
+        trying.bp,
+    )
     for blueprint in (health, *rooms):
         app.register_blueprint(blueprint)
     return app

@@ -10,6 +10,7 @@ import click
 from flask import Flask
 
 from snippets.goals import WebGoal
+from snippets.limits import problems_of, warnings_of
 from snippets.rendering import Snippet, SnippetKind, render
 from snippets.sdks import Sdk
 from webapp import checking, serving
@@ -88,6 +89,9 @@ def demo(folder: Path, port: int, tenant_port: int, shop_port: int) -> None:
 def snippet(file: Path, name: str, kind: str, sdk: str, output: Path | None, public_url: str) -> None:
     """Render one kind of code of a web goal. Needs no database and no network."""
     goal = _goal_of(_read_file(file, public_url=public_url, allow_loopback=True), name)
+    if problems := problems_of(goal):
+        _exit_with_lines("\n".join(map(str, problems)))
+    _print_warnings(goal)
     code = render(goal, SnippetKind(kind), sdk=Sdk(sdk))
     if output is not None and output.is_dir():
         _write_into(output, code)
@@ -148,6 +152,8 @@ def apply_config(file: Path) -> None:
                 )
         except InvalidConfigurationError as error:
             _exit_with_lines(str(error))
+    for goal in (each.web_goal for connection in wanted for each in connection.goals):
+        _print_warnings(goal)
     for change in applied:
         click.echo(f"{change.state:10} {change.kind:10} {change.key:14} {change.name}")
 
@@ -217,6 +223,11 @@ def _goal_of(connections: tuple[ConnectionConfiguration, ...], name: str) -> Web
         message = f"The goal {name!r} has no key yet. `websync config apply` makes one and prints it: add it as key."
         raise click.ClickException(message)
     return found[0]
+
+
+def _print_warnings(goal: WebGoal) -> None:
+    for warning in warnings_of(goal):
+        click.echo(f"Warning, {goal.name}: {warning}", err=True)
 
 
 def _exit_with_lines(text: str) -> NoReturn:

@@ -198,6 +198,34 @@ def test_an_action_that_was_edited_in_auth0_shows_the_edit(demo: Demo, admin_pag
     look_at(page, "comparison-edited-by-hand")
 
 
+def test_an_old_rule_is_moved_to_the_action(demo: Demo, admin_page: Page) -> None:
+    # given the guide of a goal, with its part about the legacy Rule
+    page = admin_page
+    page.goto(f"{demo.websync_url}/connections")
+    page.get_by_role("link", name="Demo shop").first.click()
+    page.get_by_role("link", name="Sync web data").click()
+    page.get_by_text("The legacy Rule", exact=True).click()
+    # when somebody knows the old Rule by its name only
+    page.get_by_label("The Rule's id or name").fill("BlueConic sync")
+    page.get_by_role("button", name="Show the steps").click()
+    # then the page says where its id is
+    expect(page.get_by_role("heading", name="Find the id of the Rule")).to_be_visible()
+    look_at(page, "rule-move-name")
+    # when a part of the id is missing
+    page.get_by_label("The Rule's id or name").fill("rul_0123")
+    page.get_by_role("button", name="Show the steps").click()
+    # then that is said at the field
+    expect(page.get_by_text("This is none: copy it whole.")).to_be_visible()
+    look_at(page, "rule-move-mistake")
+    # when it is the whole id
+    page.get_by_label("The Rule's id or name").fill("rul_0123456789abcDEF")
+    page.get_by_role("button", name="Show the steps").click()
+    # then there are the steps, and the Action with its guard to copy
+    expect(page.get_by_role("heading", level=3)).to_have_count(7)
+    assert 'if (api.rules.wasExecuted("rul_0123456789abcDEF")) return;' in copied(page, "action")
+    look_at(page, "rule-move")
+
+
 def test_mistakes_are_shown_at_their_fields_and_nothing_typed_is_lost(demo: Demo, admin_page: Page) -> None:
     # given a goal's page with two mistakes
     page = admin_page
@@ -218,6 +246,30 @@ def test_mistakes_are_shown_at_their_fields_and_nothing_typed_is_lost(demo: Demo
     expect(page.get_by_label("Allowed origins")).to_have_value("http://shop.example")
     expect(page.get_by_label("Name", exact=True)).to_have_value("A goal with mistakes")
     look_at(page, "goal-with-mistakes")
+
+
+def test_a_warning_is_seen_before_a_goal_is_saved_with_it(demo: Demo, admin_page: Page) -> None:
+    # given a goal's page with a row that puts everything into the token
+    page = admin_page
+    make_connection(page, demo, "Warned shop")
+    page.get_by_role("link", name="Add web goal").click()
+    page.get_by_label("Name", exact=True).fill("A goal with a warning")
+    page.get_by_label("Application client IDs").fill(SPA_CLIENT_ID)
+    page.get_by_label("Allowed origins").fill(demo.shop_url)
+    add_mapping(page, "app_metadata", TO_PROFILE, "everything", "Set")
+    # when it is saved
+    page.get_by_role("button", name="Save", exact=True).last.click()
+    # then the row is named, and nothing is saved yet
+    expect(page.get_by_role("alert")).to_contain_text("Nothing was saved yet.")
+    expect(row(page, 4)).to_contain_text("All of app_metadata goes into each visitor's token")
+    expect(page.get_by_label("Name", exact=True)).to_have_value("A goal with a warning")
+    look_at(page, "goal-with-warnings")
+    # when it is saved anyway
+    page.get_by_role("button", name="Save anyway").click()
+    # then it is saved, and the row goes on saying it
+    expect(page.get_by_text("Saved as revision 1.")).to_be_visible()
+    expect(row(page, 4)).to_contain_text("All of app_metadata")
+    look_at(page, "goal-saved-with-warnings")
 
 
 def test_what_two_people_edit_at_once_is_not_lost(demo: Demo, admin_page: Page) -> None:

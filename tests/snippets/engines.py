@@ -19,6 +19,7 @@ class Visit:
     body: dict[str, Any] | None = None
     client_id: str = "shop-client"
     audience: str | None = None
+    executed_rules: tuple[str, ...] = ()
 
     @property
     def full_user(self) -> dict[str, Any]:
@@ -65,13 +66,14 @@ class Login:
 Engine = Callable[[WebGoal, Visit], Login]
 
 RUN_ACTION = """
-const { code, event } = given;
+const { code, event, executedRules } = given;
 const seen = { id: {}, access: {}, metadata: {}, calls: 0, console: [] };
 const put = (target) => (name, value) => { if (value !== undefined) target[name] = value; };
 const api = {
   idToken: { setCustomClaim: put(seen.id) },
   accessToken: { setCustomClaim: put(seen.access) },
   user: { setUserMetadata: (key, value) => { seen.calls += 1; seen.metadata[key] = value; } },
+  rules: { wasExecuted: (ruleId) => executedRules.includes(ruleId) },
 };
 const module = { exports: {} };
 const log = (...parts) => seen.console.push(parts.join(" "));
@@ -82,22 +84,24 @@ return seen;
 """
 
 
-def action_in_node(node: NodeProcess) -> Engine:
-    """Return an engine that runs the Action in Node."""
+def action_in_node(node: NodeProcess, *, old_rule_id: str | None = None) -> Engine:
+    """Return an engine that runs the Action in Node, as made for the move of an old Rule if there is one."""
 
     def log_in(goal: WebGoal, visit: Visit) -> Login:
         event = visit.as_event()
-        seen = node.run(RUN_ACTION, {"code": render(goal, SnippetKind.ACTION).code, "event": event})
+        code = render(goal, SnippetKind.ACTION, old_rule_id=old_rule_id).code
+        seen = node.run(RUN_ACTION, {"code": code, "event": event, "executedRules": visit.executed_rules})
         metadata = event["user"]["user_metadata"] | seen["metadata"]
         return Login(seen["id"], seen["access"], metadata, bool(seen["metadata"]), seen["console"])
 
     return log_in
 
 
-def action_in_quickjs(goal: WebGoal, visit: Visit) -> Login:
-    """Run the Action as the demo tenant does."""
+def action_in_quickjs(goal: WebGoal, visit: Visit, *, old_rule_id: str | None = None) -> Login:
+    """Run the Action as the demo tenant does, as made for the move of an old Rule if there is one."""
     event = visit.as_event()
-    effects = run_action(render(goal, SnippetKind.ACTION).code, event)
+    code = render(goal, SnippetKind.ACTION, old_rule_id=old_rule_id).code
+    effects = run_action(code, event, executed_rules=visit.executed_rules)
     assert effects.error is None
     assert effects.denied is None
     assert effects.app_metadata == {}

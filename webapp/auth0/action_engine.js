@@ -122,7 +122,7 @@
       },
       idToken: { setCustomClaim: put(outcome.id_token_claims) },
       redirect: { canRedirect: () => false },
-      rules: { wasExecuted: () => false },
+      rules: { wasExecuted: (ruleId) => input.executed_rules.includes(text(ruleId)) },
       user: { setAppMetadata: put(outcome.app_metadata), setUserMetadata: put(outcome.user_metadata) },
     });
     (async () => {

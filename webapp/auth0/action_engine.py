@@ -9,7 +9,7 @@ Source: Auth0 docs, actions/reference/post-login (event and api object), customi
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,15 +89,18 @@ def run_action(
     *,
     secrets: Mapping[str, str] | None = None,
     answer: Answerer | None = None,
+    executed_rules: Collection[str] = (),
     time_limit_seconds: float = TIME_LIMIT_SECONDS,
 ) -> ActionEffects:
     """Run a post-login Action (``exports.onExecutePostLogin``) on a frozen copy of ``event``; return its effects.
 
-    ``event`` is plain JSON data; ``secrets`` becomes ``event.secrets``. ``answer`` answers what the code fetches; its
-    time does not count. Never raises for what the code does.
+    ``event`` is plain JSON data; ``secrets`` becomes ``event.secrets``; ``executed_rules`` are the ids of the Rules
+    that ran before it in the login (``api.rules.wasExecuted``). ``answer`` answers what the code fetches; its time does
+    not count. Never raises for what the code does.
     """
     read_only_event = {**event, "secrets": dict(secrets or {})}
-    outcome = _run({"kind": "action", "code": code, "event": read_only_event}, time_limit_seconds, answer)
+    values = {"kind": "action", "code": code, "event": read_only_event, "executed_rules": list(executed_rules)}
+    outcome = _run(values, time_limit_seconds, answer)
     error = outcome["error"]
     if error is None and not outcome["finished"]:
         error = "Error: the Action never finished"

@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from snippets.goals import Place, Problem
-from webapp.connections.forms import GoalForm
+from webapp.connections.forms import GoalForm, RowField
 from webapp.errors import MalformedRequestError
 
 _ACTION = re.compile(
@@ -116,12 +117,26 @@ def place_problems(form: GoalForm, problems: Sequence[Problem]) -> list[Mistake]
     return [Mistake(_place(form, problem), _row_name(problem.place) + problem.message) for problem in ordered]
 
 
+def place_warnings(form: GoalForm, warnings: Sequence[Problem]) -> list[Mistake]:
+    """Put each warning at its row, and return the list at the top of the page."""
+    for warning in warnings:
+        field = _field_at(form, warning.place)
+        if isinstance(field, RowField):
+            field.warnings = (*field.warnings, warning.message)
+    return [Mistake(str(_field_at(form, each.place).id), _row_name(each.place) + each.message) for each in warnings]
+
+
 def _place(form: GoalForm, problem: Problem) -> str:
-    field = form
-    for part in problem.place:
-        field = field[part]
+    field = _field_at(form, problem.place)
     field.errors = [*field.errors, problem.message]
     return str(field.id)
+
+
+def _field_at(form: GoalForm, place: Place) -> Any:
+    field = form
+    for part in place:
+        field = field[part]
+    return field
 
 
 def _row_name(place: Place) -> str:

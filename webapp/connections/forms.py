@@ -121,10 +121,16 @@ def split_labels(text: str) -> list[str]:
     return list(dict.fromkeys(label.strip() for label in text.split(",") if label.strip()))
 
 
+class RowField(StringField):
+    """The field that names a row: what is said of the row as a whole stands here."""
+
+    warnings: tuple[str, ...] = ()
+
+
 class MappingForm(Form):
     """One row of the mappings editor. `read_web_goal` checks it, so it has no validators."""
 
-    auth0_field = StringField("Auth0 field")
+    auth0_field = RowField("Auth0 field")
     direction = SelectField("Direction", choices=DIRECTIONS, default=Direction.TO_PROFILE)
     profile_property = StringField("Profile property")
     strategy = SelectField("Merge strategy", choices=STRATEGIES, default=MergeStrategy.SET)
@@ -133,7 +139,7 @@ class MappingForm(Form):
 class LinkForm(Form):
     """One identifier link."""
 
-    auth0_field = StringField("Auth0 field")
+    auth0_field = RowField("Auth0 field")
     profile_property = StringField("Profile property")
     require_verified = BooleanField("Only if Auth0 verified it", default=True)
 
@@ -141,10 +147,11 @@ class LinkForm(Form):
 class GoalForm(FlaskForm):  # type: ignore[misc]
     """A web goal, its fields in the order of the page; lists are typed one a line.
 
-    ``expected_revision`` is the one that the page began with.
+    ``expected_revision`` is the one that the page began with; ``seen_warnings`` has the marks of those it showed.
     """
 
     expected_revision = HiddenField(default="0")
+    seen_warnings = HiddenField(default="")
     name = StringField("Name")
     is_on = BooleanField("Switched on", default=True)
     mappings = FieldList(FormField(MappingForm))

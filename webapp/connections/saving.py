@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from snippets.goals import Direction, InvalidGoalError, MergeStrategy, Problem, WebGoal
+from snippets.limits import problems_of
 from webapp.accounts.audit import record
 from webapp.connections.goals import StaleRevisionError, add_goal, new_key, save_goal, to_web_goal
 from webapp.connections.history import keep_revision
@@ -109,8 +110,9 @@ def add_web_goal(
     """Store a new web goal of ``connection`` as revision 1.
 
     Raises:
-        InvalidGoalError: a row does not suit the property that it writes.
+        InvalidGoalError: a row does not suit the property that it writes, or Auth0 would refuse the goal's code.
     """
+    _check_limits(web_goal)
     goal = add_goal(session, connection, web_goal, is_on=is_on, now=change.now)
     new_properties = _ensure_properties(session, web_goal, change)
     keep_revision(session, goal, saved_by=change.actor)
@@ -125,8 +127,9 @@ def save_web_goal(
 
     Raises:
         StaleRevisionError: the goal is no longer at ``expected_revision``.
-        InvalidGoalError: a row does not suit the property that it writes.
+        InvalidGoalError: a row does not suit the property that it writes, or Auth0 would refuse the goal's code.
     """
+    _check_limits(web_goal)
     changed = _changed_fields(goal, web_goal, is_on=is_on)
     if not save_goal(session, goal, web_goal, is_on=is_on, expected_revision=expected_revision, now=change.now):
         return SavedGoal(goal, is_changed=False)
@@ -154,6 +157,11 @@ def goals_that_sum(session: Session, property_id: str) -> list[str]:
         MappingRow.direction == Direction.TO_PROFILE,
     )
     return list(session.scalars(select(Goal.name).where(Goal.id.in_(rows)).order_by(Goal.name)))
+
+
+def _check_limits(web_goal: WebGoal) -> None:
+    if problems := problems_of(web_goal):
+        raise InvalidGoalError(problems)
 
 
 def _ensure_properties(session: Session, web_goal: WebGoal, change: Change) -> list[str]:

@@ -1,29 +1,26 @@
 """Pages of connections and of their web goals."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from snippets.fields import SUGGESTED_FIELDS
-from snippets.goals import PROFILE_ID, InvalidGoalError
+from snippets.goals import InvalidGoalError
 from snippets.reading import read_web_goal
 from webapp.accounts.session import signed_in_admin
-from webapp.connections.editor import Edited, Mistake, count_rows, edit, parse_action, place_problems
+from webapp.connections.confirming import UnseenWarningsError, check_warnings_seen
+from webapp.connections.editor import count_rows, edit, parse_action, place_problems
 from webapp.connections.forms import (
     ConnectionForm,
     GoalForm,
-    LinkForm,
-    MappingForm,
     as_number,
     connection_form,
-    goal_form,
     new_goal_form,
 )
+from webapp.connections.goal_page import goal_page, page_status
 from webapp.connections.goals import StaleRevisionError, find_connection, find_goal, new_key, to_web_goal
-from webapp.connections.listing import known_labels, list_connections, matching, suggested_properties
+from webapp.connections.listing import known_labels, list_connections, matching
 from webapp.connections.saving import (
     Change,
     SavedGoal,
@@ -124,17 +121,20 @@ def delete(key: str) -> ResponseReturnValue:
 def create_goal(key: str) -> ResponseReturnValue:
     """Add a web goal to a connection."""
     if request.method == "GET":
-        return _goal_page(new_goal_form(public_url=settings().public_url), connection_key=key)
+        return goal_page(new_goal_form(public_url=settings().public_url), connection_key=key)
     form = GoalForm()
     if (pressed := request.form.get("do", "save")) != "save":
-        return _goal_page(edit(form, parse_action(pressed)), connection_key=key)
+        return goal_page(edit(form, parse_action(pressed)), connection_key=key)
     try:
         web_goal = read_web_goal(form.plain(key=new_key()), public_url=settings().public_url)
         with transaction() as session:
             connection = find_connection(session, key)
             saved = add_web_goal(session, connection, web_goal, _change(), is_on=form.is_on.data)
+            check_warnings_seen(web_goal, before=None, seen=form.seen_warnings.data or "")
     except InvalidGoalError as error:
-        return _goal_page(form, connection_key=key, mistakes=place_problems(form, error.problems))
+        return goal_page(form, connection_key=key, mistakes=place_problems(form, error.problems))
+    except UnseenWarningsError as error:
+        return goal_page(form, connection_key=key, unseen=error)
     return _to_saved(saved)
 
 
@@ -142,27 +142,32 @@ def create_goal(key: str) -> ResponseReturnValue:
 def goal(key: str) -> ResponseReturnValue:
     """Show a web goal with its code, or save it as its next revision."""
     if request.method == "GET":
-        return _goal_page(None, goal_key=key)
+        return goal_page(None, goal_key=key)
     with reading() as session:
         find_goal(session, key)  # a key that nothing has is no mistake in the form
     form = GoalForm()
     if (pressed := request.form.get("do", "save")) != "save":
-        return _goal_page(edit(form, parse_action(pressed)), goal_key=key)
+        return goal_page(edit(form, parse_action(pressed)), goal_key=key)
     try:
         web_goal = read_web_goal(form.plain(key=key), public_url=settings().public_url)
         with transaction() as session:
+            stored = find_goal(session, key)
+            before = to_web_goal(stored, public_url=settings().public_url)
             saved = save_web_goal(
                 session,
-                find_goal(session, key),
+                stored,
                 web_goal,
                 _change(),
                 is_on=form.is_on.data,
                 expected_revision=as_number(form.expected_revision.data),
             )
+            check_warnings_seen(web_goal, before=before, seen=form.seen_warnings.data or "")
     except InvalidGoalError as error:
-        return _goal_page(form, goal_key=key, mistakes=place_problems(form, error.problems))
+        return goal_page(form, goal_key=key, mistakes=place_problems(form, error.problems))
+    except UnseenWarningsError as error:
+        return goal_page(form, goal_key=key, unseen=error)
     except StaleRevisionError as error:
-        return _goal_page(form, goal_key=key, stale=error)
+        return goal_page(form, goal_key=key, stale=error)
     return _to_saved(saved)
 
 
@@ -187,48 +192,7 @@ def _connection_page(
         if connection and stale:
             form.version.data = str(connection.version)  # saving again replaces the other's, as the page says
         page = render_template("connections/connection.html", form=form, connection=connection, stale=stale)
-    return page, _status(has_mistakes=bool(form.errors), stale=stale)
-
-
-def _goal_page(
-    typed: GoalForm | Edited | None,
-    *,
-    connection_key: str = "",
-    goal_key: str | None = None,
-    mistakes: Sequence[Mistake] = (),
-    stale: StaleRevisionError | None = None,
-) -> ResponseReturnValue:
-    """Show what was typed, or the goal as it is stored if ``typed`` is None."""
-    edited = typed if isinstance(typed, Edited) else None
-    form = typed.form if isinstance(typed, Edited) else typed
-    with reading() as session:
-        stored = find_goal(session, goal_key) if goal_key else None
-        connection = stored.connection if stored else find_connection(session, connection_key)
-        if stored and form is None:
-            form = goal_form(to_web_goal(stored, public_url=settings().public_url), is_on=stored.is_on)
-        if stored and form and stale:
-            form.expected_revision.data = str(stored.revision)  # saving again replaces the other's, as the page says
-        page = render_template(
-            "connections/goal.html",
-            form=form,
-            goal=stored,
-            connection=connection,
-            edited=edited,
-            mistakes=mistakes,
-            stale=stale,
-            blank_mapping=MappingForm(prefix="mappings-__index__-"),
-            blank_link=LinkForm(prefix="links-__index__-"),
-            suggested_fields=SUGGESTED_FIELDS,
-            suggested_properties=suggested_properties(session),
-            profile_id=PROFILE_ID,
-        )
-    return page, _status(has_mistakes=bool(mistakes), stale=stale)
-
-
-def _status(*, has_mistakes: bool, stale: StaleRevisionError | None) -> HTTPStatus:
-    if stale:
-        return stale.status
-    return HTTPStatus.UNPROCESSABLE_ENTITY if has_mistakes else HTTPStatus.OK
+    return page, page_status(has_mistakes=bool(form.errors), stale=stale)
 
 
 def _to_saved(saved: SavedGoal) -> ResponseReturnValue:
