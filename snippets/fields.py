@@ -72,6 +72,12 @@ VOUCHED_FOR = frozenset(
 )
 """Fields that Auth0 writes itself. With ``app_metadata`` these are all that is not, in the end, the visitor's word."""
 
+
+def is_vouched_for(field: str) -> bool:
+    """Say if Auth0, or the tenant's own code, writes ``field``, whoever logs in."""
+    return field in VOUCHED_FOR or field.startswith("app_metadata.")
+
+
 ABSENT_FROM_LOGINS = frozenset({"last_login", "last_ip", "blocked", "blocked_for", "multifactor_last_modified"})
 """Fields of a stored user that an Action's event does not have."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-from snippets.fields import VERIFIED_BY, FieldPathError, overlaps, parse_field, source_of
+from snippets.fields import VERIFIED_BY, FieldPathError, is_vouched_for, overlaps, parse_field, source_of
 from snippets.parameters import MAX_VALUE_PARAMETERS, parameter_name
 
 PROFILE_ID = "profileId"
@@ -269,6 +269,17 @@ class WebGoal:
                 "For app_metadata, switch on Server exchange."
             )
             yield Problem(("mappings", index, "auth0_field"), message)
+        if not mapping.is_by_browser and (feeder := self._unvouched_feeder(mapping.profile_property)):
+            message = (
+                f"{feeder} fills this property, and visitors can write that themselves: "
+                "so its value may not go to app_metadata, which an API trusts."
+            )
+            yield Problem(("mappings", index, "profile_property"), message)
+
+    def _unvouched_feeder(self, profile_property: str) -> str | None:
+        """Return the first field that fills the property without Auth0's word for it, or None."""
+        rows = [each for each in self.mappings_to(Direction.TO_PROFILE) if each.profile_property == profile_property]
+        return next((each.auth0_field for each in rows if not is_vouched_for(each.auth0_field)), None)
 
     def _overlap_problems(self, index: int, mapping: Mapping) -> Iterator[Problem]:
         others = [other.auth0_field for other in self.mappings[:index] if other.direction is Direction.TO_AUTH0]

@@ -78,8 +78,11 @@ class Login:
         return frozenset(needed)
 
 
-def plan_login(goal: WebGoal) -> Login:
-    """Return what a login of ``goal`` has to do, and nothing that no mapping or link asks for."""
+def plan_login(goal: WebGoal, *, is_exchange: bool = False) -> Login:
+    """Return what a login of ``goal`` has to do, and nothing that no mapping or link asks for.
+
+    With ``is_exchange`` it also writes what Websync answers.
+    """
     return Login(
         writes=tuple(
             MetadataWrite(
@@ -91,7 +94,7 @@ def plan_login(goal: WebGoal) -> Login:
             if mapping.is_by_browser
         ),
         profile_id_path=_profile_id_path(goal),
-        answered=answered_writes(goal) if goal.server_exchange else (),
+        answered=answered_writes(goal) if is_exchange else (),
         claims=tuple(
             ClaimSource(
                 claim.name,

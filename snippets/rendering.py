@@ -133,6 +133,7 @@ def _login(goal: WebGoal, _sdk: Sdk) -> Mapping[str, object]:
 def _action(goal: WebGoal, sdk: Sdk) -> Mapping[str, object]:
     return {
         **_login(goal, sdk),
+        "login": plan_login(goal, is_exchange=goal.server_exchange),
         "is_exchange": goal.server_exchange,
         "exchange_url": exchange_url(goal),
         "exchange_secret": EXCHANGE_SECRET,

@@ -1,11 +1,15 @@
 """Errors: a page for people, problem+json for programs, and nothing of the inside in either."""
 
+import sqlite3
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from markupsafe import escape
+from sqlalchemy.exc import InvalidRequestError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from webapp.accounts.guard import public
 from webapp.errors import WebsyncError, problem_types
@@ -104,3 +108,27 @@ def test_no_two_kinds_of_problem_share_a_name() -> None:
     slugs = [kind.slug for kind in problem_types()]
     assert len(slugs) == len(set(slugs))
     assert WebsyncError.slug not in slugs
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (OperationalError("x", {}, sqlite3.OperationalError("database is locked")), 503),
+        (OperationalError("x", {}, psycopg.errors.LockNotAvailable("timeout")), 503),
+        (PoolTimeoutError("no connection was free"), 503),
+        (OperationalError("x", {}, sqlite3.OperationalError("no such table")), 500),
+        (InvalidRequestError("a bug"), 500),
+    ],
+)
+def test_a_database_that_is_only_busy_is_no_bug(app: Flask, error: Exception, status: int) -> None:
+    # given a view whose database says something
+    @app.get("/busy")
+    @public
+    def busy() -> str:
+        raise error
+
+    # when a program asks
+    response = app.test_client().get("/busy", headers=PROGRAM)
+    # then it hears whether the same again may work
+    assert response.status_code == status
+    assert ("Retry-After" in response.headers) == (status == 503)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
+import psycopg
 from alembic import command
 from alembic.config import Config
 from flask import current_app
@@ -26,12 +27,17 @@ from sqlalchemy import Connection as SqlConnection
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import DeclarativeBase, Session
 
 BUSY_TIMEOUT_MS = 10_000
 MIGRATIONS = Path(__file__).parent / "migrations"
 MIGRATION_LOCK = 0x5765_6273
 """PostgreSQL advisory lock that lets one process migrate while others wait."""
+
+_AWAY = (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled, psycopg.errors.AdminShutdown)
+"""How PostgreSQL says that it was a matter of time."""
 
 JsonDocument = JSON().with_variant(JSONB(), "postgresql")
 
@@ -162,6 +168,15 @@ def _create_engine(url: str, sqlite_synchronous: str, pool_size: int) -> Engine:
         connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
 
     return engine
+
+
+def is_busy(error: SQLAlchemyError) -> bool:
+    """Say if the database is only busy, or away: the same again may work."""
+    if isinstance(error, PoolTimeoutError):  # no connection was free in time
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    return error.connection_invalidated or "database is locked" in str(error.orig) or isinstance(error.orig, _AWAY)
 
 
 def insert_missing(session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> int:

@@ -14,8 +14,10 @@ import structlog
 from flask import Flask, Response, render_template, request
 from flask.typing import ResponseReturnValue
 from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
+from webapp.database import is_busy
 from webapp.settings import settings
 
 log = structlog.get_logger()
@@ -52,6 +54,16 @@ class NotFoundError(WebsyncError):
     slug, title, status = "not-found", "Not found", HTTPStatus.NOT_FOUND
 
 
+class DatabaseBusyError(WebsyncError):
+    """The database did not let the change happen in time, or could not be reached. Nothing was written.
+
+    What to do: try again with the same token or call, which counts once. If it goes on, look at the database.
+    """
+
+    slug, title, status = "database-busy", "The database is busy", HTTPStatus.SERVICE_UNAVAILABLE
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "2"}
+
+
 def problem_types() -> Iterator[type[WebsyncError]]:
     """Yield every kind of error that is loaded."""
     pending = [WebsyncError]
@@ -67,6 +79,7 @@ def install_error_handlers(app: Flask) -> None:
     app.register_error_handler(WebsyncError, _answer_websync_error)
     app.register_error_handler(ValidationError, _answer_validation_error)
     app.register_error_handler(HTTPException, _answer_http_exception)
+    app.register_error_handler(SQLAlchemyError, _answer_database_error)
     app.register_error_handler(Exception, _answer_bug)
     app.add_url_rule("/problems/<slug>", view_func=explain_problem)
 
@@ -120,6 +133,13 @@ def _answer_http_exception(error: HTTPException) -> ResponseReturnValue:
         if name.lower() not in {"content-type", "content-length"}:
             response.headers[name] = value
     return response
+
+
+def _answer_database_error(error: SQLAlchemyError) -> ResponseReturnValue:
+    if not is_busy(error):
+        return _answer_bug(error)
+    log.warning("database_busy", path=request.url_rule.rule if request.url_rule else None, reason=type(error).__name__)
+    return _answer_websync_error(DatabaseBusyError("Try again in a moment."))
 
 
 def _answer_bug(error: Exception) -> ResponseReturnValue:

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from tests.code_pages.conftest import GOAL_KEY, SaveGoal
 from tests.code_pages.test_pages import NOWHERE, PAGE, deployed, text_of
+from tests.connections.pages import read_form
 from tests.demo.conftest import RunningTenant
 from webapp.accounts.models import AuditEntry
 from webapp.connections.exchange_secrets import is_secret
@@ -113,3 +114,23 @@ def test_the_secret_of_the_past_goes_when_the_exchange_ends(
 
 def test_making_a_secret_needs_the_form_s_token(csrf_admin_client: FlaskClient) -> None:
     assert csrf_admin_client.post(f"{PAGE}/exchange-secret").status_code == 400
+
+
+@pytest.mark.usefixtures("deployable")
+def test_secrets_end_when_the_connection_moves_to_another_tenant(app: Flask, admin_client: FlaskClient) -> None:
+    # given a deployed goal
+    secret = make_secret(admin_client)
+    # when its connection is given another tenant
+    form = read_form(admin_client.get("/connections/connection-1"))
+    moved = form | {"auth0_domain": "other.eu.auth0.com", "client_secret": "another"}
+    assert admin_client.post("/connections/connection-1", data=moved).status_code == 303
+    # then the Action of the tenant before cannot speak for it
+    assert not is_good(app, secret)
+
+
+@pytest.mark.usefixtures("deployable")
+def test_a_secret_made_by_deploying_is_on_record_too(app: Flask, admin_client: FlaskClient) -> None:
+    deployed(admin_client)
+    with app.extensions["database"].reading() as session:
+        actions = session.scalars(select(AuditEntry.action)).all()
+    assert "made a secret" in actions

@@ -95,7 +95,7 @@ def test_with_the_server_exchange_a_blocked_post_loses_nothing(
     make_connection(page, demo, "Shop with exchange")
     goal_key = make_goal(page, demo, "Exchange")
     page.get_by_label("Server exchange").check()
-    add_mapping(page, "app_metadata.known_as", TO_AUTH0, "nickname", "Set")
+    add_mapping(page, "app_metadata.known_points", TO_AUTH0, "points", "Set")
     save(page)
     page.get_by_role("button", name="Deploy to Auth0").click()
     expect(page.get_by_text("Revision 2 is deployed", exact=True)).to_be_visible()
@@ -114,7 +114,7 @@ def test_with_the_server_exchange_a_blocked_post_loses_nothing(
     log_in_again(shop, "Ada Okafor")
     expect(shop.locator("[data-outcome]")).to_contain_text("MODIFIED")
     page.goto(f"{demo.tenant_url}/")
-    assert '"known_as": "ada"' in page.locator("body").inner_text()
+    assert '"known_points": "' in page.locator("body").inner_text()
     # and that login, of which both the Action and the browser told, counted once
     points = int(properties(page, profile)["points"][0])
     assert points == int(before["points"][0]) + 120

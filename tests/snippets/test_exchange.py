@@ -131,9 +131,9 @@ def test_what_is_there_already_is_not_written(node: NodeProcess) -> None:
     [
         (["TypeError", OK], 2, []),
         ([{"status": 503}, OK], 2, []),
-        ([{"status": 429}, OK], 2, []),
         (["TypeError"], 2, ["websync TypeError"]),
         ([{"status": 500}], 2, ["websync 500"]),
+        ([{"status": 429}], 1, ["websync 429"]),
         ([{"status": 401}], 1, ["websync 401"]),
         ([{"status": 403}], 1, ["websync 403"]),
         ([{"status": 409}], 1, ["websync 409"]),
@@ -161,6 +161,26 @@ def test_without_the_secret_no_call_is_made(node: NodeProcess) -> None:
     seen = log_in(node, event=an_event(secrets={}))
     assert (seen["calls"], seen["app"], seen["console"]) == ([], {}, [])
     assert f"{NAMESPACE}nickname" in seen["id"]
+
+
+@pytest.mark.parametrize(
+    "transaction", [{"protocol": "oauth2-refresh-token"}, {"protocol": "oidc-basic-profile", "prompt": ["none"]}]
+)
+def test_a_refresh_or_a_silent_look_is_no_login(node: NodeProcess, transaction: dict[str, Any]) -> None:
+    # given somebody who is logged in already
+    seen = log_in(node, event=an_event(transaction=transaction))
+    # when the SDK renews its tokens, then nothing is told, and the token names no login
+    assert seen["calls"] == []
+    assert login_claim(GOAL) not in seen["id"]
+    assert f"{NAMESPACE}nickname" in seen["id"]
+
+
+def test_without_the_token_option_no_claims_are_added(node: NodeProcess) -> None:
+    # given a goal whose site posts no token
+    goal = make_goal(server_exchange=True, enable_token=False)
+    # when somebody logs in, then Websync is told, and the token carries nothing for nobody
+    seen = log_in(node, goal=goal)
+    assert (len(seen["calls"]), seen["id"]) == (1, {})
 
 
 def test_logins_of_other_applications_are_left_alone(node: NodeProcess) -> None:

@@ -123,6 +123,22 @@ def test_a_link_by_address_asks_for_a_verified_one(field: str, required: bool, v
             "For app_metadata, switch on Server exchange.",
         ),
         (
+            {
+                "server_exchange": True,
+                "mappings": (Mapping("user_metadata.role", "role"), to_auth0("app_metadata.role", "role")),
+            },
+            ("mappings", 1, "profile_property"),
+            "user_metadata.role fills this property, and visitors can write that themselves",
+        ),
+        (
+            {
+                "server_exchange": True,
+                "mappings": (Mapping("email", "address"), to_auth0("app_metadata.address", "address")),
+            },
+            ("mappings", 1, "profile_property"),
+            "email fills this property",
+        ),
+        (
             {"server_exchange": True, "enable_rule": False},
             ("server_exchange",),
             "Switch on Enable Rule as well",

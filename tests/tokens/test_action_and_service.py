@@ -21,9 +21,9 @@ from webapp.profiles.embedded import find_profiles
 
 MAPPINGS = (
     Mapping("email", "email"),
-    Mapping("user_metadata.points", "points", strategy=MergeStrategy.SUM),
+    Mapping("app_metadata.points", "points", strategy=MergeStrategy.SUM),
     Mapping("user_metadata.biography", "biography"),
-    to_auth0("app_metadata.points", "points"),
+    to_auth0("app_metadata.sum", "points"),
 )
 ADA = {"user_id": "auth0|ada", "email": "ada@shop.example", "email_verified": True}
 
@@ -37,7 +37,7 @@ class Exchange:
 
     def log_in(self, points: int = 5, biography: str = "short", **event: Any) -> dict[str, Any]:
         """Run the Action as Auth0 does and return what it did: the login has succeeded then."""
-        user = ADA | {"user_metadata": {"points": points, "biography": biography}, "app_metadata": {}}
+        user = ADA | {"user_metadata": {"biography": biography}, "app_metadata": {"points": points}}
         full = {
             "user": user,
             "client": {"client_id": "shop-client"},
@@ -47,7 +47,7 @@ class Exchange:
         code = render(self.shop.goal, SnippetKind.ACTION).code
         with NodeProcess() as node:
             seen: dict[str, Any] = node.run(REAL_FETCH, {"code": code, "event": full, "answers": []})
-        assert f"{self.shop.goal.claim_namespace}user_metadata.points" in seen["id"]
+        assert f"{self.shop.goal.claim_namespace}app_metadata.points" in seen["id"]
         return seen
 
     def post_token(self, seen: dict[str, Any]) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def test_a_login_is_told_of_and_brings_values_back(exchange: Exchange) -> None:
     answer = exchange.post_token(seen)
     # then the login counted once, and the profile's value is in app_metadata
     assert (points(exchange), answer["state"]) == (["5"], "CREATED")
-    assert (seen["app"], seen["console"]) == ({"points": "5"}, [])
+    assert (seen["app"], seen["console"]) == ({"sum": "5"}, [])
 
 
 @pytest.mark.parametrize(("secrets", "console"), [({"WEBSYNC_SECRET": "wrong"}, ["websync 401"]), ({}, [])])

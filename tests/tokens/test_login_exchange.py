@@ -22,7 +22,7 @@ CLAIMS = {
     f"{NAMESPACE}user_metadata.plan": "gold",
     f"{NAMESPACE}user_metadata.points": 5,
 }
-TO_AUTH0 = (to_auth0("user_metadata.newsletter", "newsletter"), to_auth0("app_metadata.plan", "plan"))
+TO_AUTH0 = (to_auth0("user_metadata.newsletter", "newsletter"), to_auth0("user_metadata.known_plan", "plan"))
 
 
 @pytest.fixture
@@ -230,3 +230,26 @@ def test_nobody_without_a_profile_gets_values(make_shop: Callable[..., Shop]) ->
     shop = make_shop(server_exchange=True, mappings=MAPPINGS + TO_AUTH0, allow_creation=False)
     answer = call(shop, make_secret(shop), a_call(profileId=None)).get_json()
     assert (answer["state"], answer["profileId"], answer["values"]) == ("NOTFOUND", None, {})
+
+
+def test_a_browser_whose_profile_is_somebody_else_s_is_told_so_after_the_call(exchange_shop: Shop) -> None:
+    # given a computer in which Ada's profile is, and Bob's login, of which the Action told without a profile
+    secret = make_secret(exchange_shop)
+    call(exchange_shop, secret)
+    bob = {"email": "bob@shop.example", "email_verified": True}
+    call(exchange_shop, secret, a_call(userId="auth0|bob", loginId="login-bob1", profileId=None, claims=bob))
+    # when Bob's browser posts the token of that login with Ada's profile
+    token = exchange_shop.issuer.token({**bob, "sub": "auth0|bob", f"{NAMESPACE}.login": "login-bob1"})
+    answer = exchange_shop.post(token, "p-1").get_json()
+    # then it is told to switch
+    assert (answer["state"], answer["switchProfile"]) == ("CREATED", True)
+
+
+def test_all_answered_values_together_fit_into_a_user(make_shop: Callable[..., Shop]) -> None:
+    # given a profile with two values that fit one by one
+    rows = (Mapping("user_metadata.a", "a"), Mapping("user_metadata.b", "b"))
+    back = (to_auth0("user_metadata.known_a", "a"), to_auth0("user_metadata.known_b", "b"))
+    shop = make_shop(server_exchange=True, mappings=rows + back)
+    claims = {f"{NAMESPACE}user_metadata.a": "é" * 1500, f"{NAMESPACE}user_metadata.b": "é" * 1500}
+    # when the Action calls, then only as much is answered as a user can hold, in bytes
+    assert list(call(shop, make_secret(shop), a_call(claims=claims)).get_json()["values"]) == ["a"]

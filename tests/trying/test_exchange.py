@@ -9,7 +9,7 @@ from tests.trying.conftest import TryPage, changes, text_of
 from tests.trying.test_page import stored
 
 OpenPage = Callable[[Shop], TryPage]
-TO_APP = to_auth0("app_metadata.plan", "plan")
+TO_APP = to_auth0("user_metadata.known_plan", "plan")
 
 
 def test_a_trial_shows_the_call_its_answer_and_what_comes_of_it(
@@ -29,7 +29,7 @@ def test_a_trial_shows_the_call_its_answer_and_what_comes_of_it(
     assert f"POST {shop.goal.public_url}" in text or f"/sync/{shop.goal.key}/login" in text
     assert '"values"' in text
     # the metadata that the answer leads to, and the profile as it would be
-    assert "app_metadata.plan" in text
+    assert "user_metadata.known_plan" in text
     assert changes(shown)["plan"] == (["gold"], ["silver"])
     assert changes(shown)["points"] == (["5"], ["12"])
     # and nothing was written

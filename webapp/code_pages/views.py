@@ -138,9 +138,7 @@ def make_exchange_secret(key: str) -> ResponseReturnValue:
         row = lock_goal(session, key)
         if not row.server_exchange:
             raise NotDeployableError("Switch on Server exchange and save the goal first.")
-        secret = new_secret(row, sealer())
-        now, actor = datetime.now(UTC), signed_in_admin().email
-        record(session, actor=actor, action="made a secret", object_type="goal", object_key=key, now=now)
+        secret = _recorded_secret(session, row)
         page = {"goal": row, "connection": row.connection, "secret": secret, "secret_name": EXCHANGE_SECRET}
     return render_template("code_pages/exchange_secret.html", **page)
 
@@ -180,6 +178,12 @@ def _attachment(content: str | bytes, name: str, content_type: str) -> Response:
     return Response(content, content_type=content_type, headers=headers)
 
 
+def _recorded_secret(session: Session, row: Goal) -> str:
+    now, actor = datetime.now(UTC), signed_in_admin().email
+    record(session, actor=actor, action="made a secret", object_type="goal", object_key=row.key, now=now)
+    return new_secret(row, sealer())
+
+
 def _kind(text: str) -> SnippetKind:
     if text not in set(SnippetKind):
         raise NotFoundError("There is no code of this kind.")
@@ -206,7 +210,7 @@ def _read_deployable(key: str) -> CallableGoal:
         return found
     with transaction() as session:
         row = lock_goal(session, key)
-        return replace(found, exchange_secret=usable_secret(row, sealer()) or new_secret(row, sealer()))
+        return replace(found, exchange_secret=usable_secret(row, sealer()) or _recorded_secret(session, row))
 
 
 def _kept_codes(

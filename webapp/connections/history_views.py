@@ -62,7 +62,10 @@ def restore(key: str, revision: int) -> ResponseReturnValue:
             goal = find_goal(session, key)
             row = find_revision(session, goal, revision)
             web_goal = read_revision(row, public_url=settings().public_url)
-            saved = save_web_goal(session, goal, web_goal, change, is_on=row.is_on, expected_revision=expected_revision)
+            # The switch stays as it is: nobody restores mappings to switch a goal on or off.
+            saved = save_web_goal(
+                session, goal, web_goal, change, is_on=goal.is_on, expected_revision=expected_revision
+            )
     except InvalidGoalError as error:
         problems = " ".join(map(str, error.problems))
         flash(f"Revision {revision} cannot be restored, and nothing has changed. {problems}", "danger")

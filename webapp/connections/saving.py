@@ -90,6 +90,9 @@ def save_connection(
     names = [each.name for each in fields(details) if getattr(details, each.name) != getattr(connection, each.name)]
     if not names:
         return []
+    if details.auth0_domain != connection.auth0_domain:
+        for goal in connection.goals:  # the Actions of the tenant before must not speak for this one
+            goal.sealed_exchange_secrets = []
     _copy(details, connection)
     connection.version, connection.updated_at = connection.version + 1, change.now
     changed = [name.removeprefix("sealed_") for name in names]

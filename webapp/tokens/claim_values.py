@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from snippets.claims import claim_name
-from snippets.fields import VERIFIED_BY, VOUCHED_FOR
+from snippets.fields import VERIFIED_BY, is_vouched_for
 from snippets.goals import PROFILE_ID, Direction, IdentifierLink, Mapping, WebGoal
 from webapp.profiles.definitions import MAX_IDENTIFIER_LENGTH, suggested_type
 from webapp.profiles.merging import Rule
@@ -111,7 +111,7 @@ def _may_identify(goal: WebGoal, mapping: Mapping, claims: Claims) -> bool:
             return True
     if field in VERIFIED_BY:
         return claims.get(claim_name(goal, VERIFIED_BY[field])) is True
-    return field in VOUCHED_FOR or field.startswith("app_metadata.")
+    return is_vouched_for(field)
 
 
 def _values(auth0_field: str, claim: object, property_type: PropertyType) -> tuple[list[str], list[str]]:

@@ -24,11 +24,11 @@ from webapp.tokens.verification import VerifiedClaims, check_subject
 
 MAX_CALL_BYTES = 64 * 1024
 LONGEST_AGE = timedelta(minutes=5)
-RECEIPT_LIFETIME = timedelta(hours=48)
-"""Longer than an ID token of the same login is good for: it must not count a second time."""
+RECEIPT_LIFETIME = timedelta(days=31)
+"""Longer than any token of the same login is good for (an access token 30 days at most): none counts a second time."""
 MAX_ANSWERED_VALUES = 100
-MAX_ANSWERED_LENGTH = 4000
-"""Of a property, in characters: Auth0 keeps 10 KB for a user, and a longer list would crowd out the rest."""
+MAX_ANSWERED_BYTES = 4000
+"""Of all properties together: Auth0 keeps 10 KB for a user, and more would crowd out the rest."""
 
 LOGIN_ID_PATTERN = r"^[A-Za-z0-9_-]{8,64}$"
 LoginId = Annotated[str, StringConstraints(pattern=LOGIN_ID_PATTERN)]
@@ -97,10 +97,12 @@ def answer_of(goal: WebGoal, outcome: Outcome, stored: Mapping[str, list[str]]) 
 
 
 def _answered_values(goal: WebGoal, stored: Mapping[str, list[str]]) -> dict[str, list[str]]:
-    """Return the values of the properties that go to Auth0; one that is too large for a user's metadata is left out."""
+    """Return the values of the properties that go to Auth0; what is too large for a user's metadata is left out."""
     wanted = dict.fromkeys(mapping.profile_property for mapping in goal.mappings_to(Direction.TO_AUTH0))
-    return {name: stored[name] for name in wanted if name in stored and _fits(stored[name])}
-
-
-def _fits(values: list[str]) -> bool:
-    return len(values) <= MAX_ANSWERED_VALUES and sum(map(len, values)) <= MAX_ANSWERED_LENGTH
+    answered, left = {}, MAX_ANSWERED_BYTES
+    for name in wanted:
+        values = stored.get(name, [])
+        size = sum(len(value.encode()) for value in values)
+        if values and len(values) <= MAX_ANSWERED_VALUES and size <= left:
+            answered[name], left = values, left - size
+    return answered

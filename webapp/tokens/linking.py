@@ -93,6 +93,11 @@ def link_profile(
     )
 
 
+def is_somebody_elses(session: Session, claims: VerifiedClaims, profile_id: str) -> bool:
+    """Say if the profile with this id is linked to other users, and not to this one."""
+    return not _owners(session, claims, profile_id).is_open
+
+
 def new_profile_id(session: Session, links: Iterable[LinkValue], *, profile_hint: str | None) -> str:
     """Return the id that the browser or the token names if no profile has it yet, else one that nobody guesses."""
     for profile_id in (profile_hint, *(link.value for link in links if link.is_profile_id)):
@@ -164,7 +169,7 @@ def _refuse_somebody_elses(session: Session, claims: VerifiedClaims, profile_id:
 def _is_to_switch(session: Session, claims: VerifiedClaims, profile_hint: str | None, profile: Profile | None) -> bool:
     if profile_hint is None or (profile is not None and profile.id == profile_hint):
         return False
-    return not _owners(session, claims, profile_hint).is_open
+    return is_somebody_elses(session, claims, profile_hint)
 
 
 def _owners(session: Session, claims: VerifiedClaims, profile_id: str) -> _Owners:

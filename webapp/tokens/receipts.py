@@ -48,6 +48,12 @@ def keep_outcome(session: Session, goal_id: int, digest: bytes, answer: Answer) 
     session.execute(update(TokenReceipt).where(*_is(goal_id, digest)).values(outcome=answer))
 
 
+def keep_longer(session: Session, goal_id: int, digest: bytes, *, keep_until: datetime) -> None:
+    """Keep a receipt at least until then: a token may be good for longer than the call that told of its login."""
+    later = TokenReceipt.keep_until < keep_until
+    session.execute(update(TokenReceipt).where(*_is(goal_id, digest), later).values(keep_until=keep_until))
+
+
 def earlier_outcome(session: Session, goal_id: int, digest: bytes) -> Answer:
     """Return what was answered when the token came first."""
     return session.scalars(select(TokenReceipt.outcome).where(*_is(goal_id, digest))).one() or {}

@@ -129,7 +129,7 @@ class NotJsonError(WebsyncError):
 
 
 class GoalOffError(WebsyncError):
-    """The goal takes no tokens: it, its token option or its connection is off, or the connection is unfinished.
+    """The goal takes no tokens, or no calls: it, that option of it, or its connection is off.
 
     What to do: switch them on, on the pages of the goal and the connection.
     """

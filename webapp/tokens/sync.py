@@ -1,5 +1,6 @@
 """Sync: a verified token becomes a change of one profile, in one transaction."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -7,9 +8,9 @@ from sqlalchemy.orm import Session
 from snippets.goals import WebGoal
 from webapp.connections.goals import LiveGoal
 from webapp.profiles.embedded import apply_rules, create_profile
-from webapp.tokens.linking import keep_identity
+from webapp.tokens.linking import is_somebody_elses, keep_identity
 from webapp.tokens.planning import Outcome, plan_sync
-from webapp.tokens.receipts import MARGIN, claim_receipt, earlier_outcome, keep_outcome, sweep_sometimes
+from webapp.tokens.receipts import MARGIN, claim_receipt, earlier_outcome, keep_longer, keep_outcome, sweep_sometimes
 from webapp.tokens.verification import VerifiedClaims
 
 
@@ -31,7 +32,11 @@ def sync_visitor(
         NotFoundError: the goal was deleted meanwhile.
     """
     if not claim_receipt(session, goal.id, token_digest, keep_until=claims.expires_at + MARGIN):
-        return Outcome.from_json(earlier_outcome(session, goal.id, token_digest))
+        keep_longer(session, goal.id, token_digest, keep_until=claims.expires_at + MARGIN)
+        earlier = Outcome.from_json(earlier_outcome(session, goal.id, token_digest))
+        # The Action may have told of this login before the browser knew its profile.
+        is_other = profile_hint not in {None, earlier.profile_id}
+        return replace(earlier, switch_profile=is_other and is_somebody_elses(session, claims, profile_hint or ""))
     outcome = _apply(session, goal.web_goal, claims, profile_hint=profile_hint, now=now)
     keep_outcome(session, goal.id, token_digest, outcome.as_json())
     sweep_sometimes(session, token_digest, now=now)

@@ -14,7 +14,7 @@ from snippets.rendering import SnippetKind
 from webapp.profiles.embedded import PROFILE_ID_PATTERN
 from webapp.trying.json_text import TypedJsonError, parse_object, pretty
 from webapp.trying.logins import LoginKind, TriedLogin, around_problem, user_problem
-from webapp.trying.sample import PROFILE_ID, SampleLogin, sent_properties
+from webapp.trying.sample import PROFILE_ID, SampleLogin
 
 CODES = (
     SelectChoice(SnippetKind.ACTION, "Action"),
@@ -88,7 +88,7 @@ _VALUE = "value-"
 
 def try_form(goal: WebGoal, sample: SampleLogin) -> TryForm:
     """Return the form for ``goal``, as it was posted or, if nothing was, filled with ``sample``."""
-    fields = {f"{_VALUE}{name}": TextAreaField(name) for name in sent_properties(goal)}
+    fields = {f"{_VALUE}{name}": TextAreaField(name) for name in goal.browser_properties}
     form_class: Any = type("GoalTryForm", (TryForm,), fields)
     values = {f"{_VALUE}{name}": "\n".join(texts) for name, texts in sample.values.items()}
     data = {"user": pretty(sample.user), "around": pretty(sample.login), "profile_id": PROFILE_ID, **values}

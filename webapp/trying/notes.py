@@ -31,6 +31,8 @@ def notes_to_auth0(goal: WebGoal, login: TriedLogin, done: Run) -> Iterator[Note
         return
     before, after = {"user_metadata": login.user.get("user_metadata")}, {"user_metadata": done.user_metadata}
     for position, mapping in _places(goal, Direction.TO_AUTH0):
+        if goal.server_exchange:  # then the answer brings what the browser does not
+            return
         texts = login.values.get(mapping.profile_property, ())
         if not any(texts):
             yield Note(position, mapping, "the browser has no value, so nothing is written", is_problem=False)

@@ -42,11 +42,6 @@ class SampleLogin:
     values: Mapping[str, Sequence[str]]
 
 
-def sent_properties(goal: WebGoal) -> tuple[str, ...]:
-    """Return the properties whose values travel to Auth0, each once, in the order of the rows."""
-    return tuple(dict.fromkeys(mapping.profile_property for mapping in goal.mappings_to(Direction.TO_AUTH0)))
-
-
 def sample_login(goal: WebGoal, types: Types) -> SampleLogin:
     """Return a login with a value for every field that ``goal`` reads. ``types`` are those of known properties."""
     user, login = _usual_user(), _usual_login(goal)
@@ -55,7 +50,7 @@ def sample_login(goal: WebGoal, types: Types) -> SampleLogin:
     # The deepest first: a field inside another one gives that a value as well.
     for path, example in sorted(wanted, key=lambda each: -len(each[0])):
         _put(event, path, example)
-    values = {name: [str(_EXAMPLES.get(types.get(name), f"example {name}"))] for name in sent_properties(goal)}
+    values = {name: [str(_EXAMPLES.get(types.get(name), f"example {name}"))] for name in goal.browser_properties}
     return SampleLogin(user, login, values)
 
 

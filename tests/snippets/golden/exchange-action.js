@@ -93,8 +93,8 @@ async function exchange(secret, call) {
   const stop = new AbortController();
   const timer = setTimeout(() => stop.abort(), 2000);
   const headers = { authorization: `Bearer ${secret}`, "content-type": "application/json" };
-  const body = JSON.stringify(call);
   try {
+    const body = JSON.stringify(call);
     for (let attempt = 1; ; attempt++) {
       let status = 0;
       try {
@@ -107,7 +107,7 @@ async function exchange(secret, call) {
         if (attempt === 2 || stop.signal.aborted) throw error;
       }
       // Once more where that may help: Websync counts a login once, however often it hears of it.
-      if (attempt === 2 || (status > 0 && status < 500 && status !== 429)) {
+      if (attempt === 2 || (status > 0 && status < 500)) {
         console.log("websync", status);
         return null;
       }
@@ -130,6 +130,9 @@ exports.onExecutePostLogin = async (event, api) => {
     if (!["shop-client"].includes(event.client?.client_id)) return;
 
     const secret = event.secrets?.["WEBSYNC_SECRET"];
+    // A refresh of the tokens, or a look whether somebody is logged in, is no login: it is not told, and does not count.
+    const isLogin =
+      event.transaction?.protocol !== "oauth2-refresh-token" && !event.transaction?.prompt?.includes("none");
     const loginId = Date.now().toString(36) + Math.random().toString(36).slice(2, 12);
     let user = event.user;
     const profileIds = decodeProfileId(parameter(event, "ext-bc_profile_id"));
@@ -160,7 +163,7 @@ exports.onExecutePostLogin = async (event, api) => {
       if (value !== null) claims[name] = value;
     }
     const call = { loginId, sentAt: Date.now(), userId: user.user_id, profileId: profileIds[0] ?? null, claims };
-    const values = secret ? await exchange(secret, call) : null;
+    const values = secret && isLogin ? await exchange(secret, call) : null;
 
     // What Websync knows of the profile. For user_metadata the browser's own word is newer.
     const storedApp = user.app_metadata ?? {};
@@ -188,7 +191,7 @@ exports.onExecutePostLogin = async (event, api) => {
     }
 
     // By this the token says which login it is of, so that it does not count a second time.
-    api.idToken.setCustomClaim("https://shop.example/claims/.login", loginId);
+    if (isLogin) api.idToken.setCustomClaim("https://shop.example/claims/.login", loginId);
     // The fields that the token would lack.
     const login = { ...event, user };
     const addClaim = (name, value) => {

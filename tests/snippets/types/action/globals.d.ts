@@ -25,6 +25,7 @@ interface Event {
   authorization?: { roles: string[] };
   organization?: { id: string; name: string; display_name: string };
   resource_server?: { identifier: string };
+  transaction?: { protocol?: string; prompt?: string[] };
   stats: { logins_count: number };
   secrets: { [name: string]: string | undefined };
 }
