@@ -1,5 +1,6 @@
 """What holds for every goal, every kind of code and every SDK."""
 
+import json
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
@@ -9,8 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from snippets.claims import added_claims, claim_name, fields_to_read
-from snippets.fields import LOGIN_FIELDS, VERIFIED_BY, source_of
-from snippets.goals import IdentifierLink, Mapping, TokenKind, WebGoal
+from snippets.exchange import action_secrets, exchange_url, login_claim
+from snippets.fields import LOGIN_FIELDS, VERIFIED_BY, parse_field, source_of
+from snippets.goals import Direction, IdentifierLink, Mapping, TokenKind, WebGoal
 from snippets.parameters import parameter_name
 from snippets.rendering import SITE_KINDS, CodeFile, SnippetKind, render
 from snippets.sdks import Sdk
@@ -19,7 +21,7 @@ from tests.javascript import NodeProcess
 from tests.snippets.arbitrary_goals import goals
 from tests.snippets.test_hostile_text import at, hostile_goals, merged
 from tests.snippets.test_types import NODE_MODULES
-from webapp.auth0.action_engine import run_action
+from webapp.auth0.action_engine import FetchAnswer, Fetched, run_action
 from webapp.auth0.claims import RESTRICTED, permitted_claims
 from webapp.profiles.values import PropertyType
 from webapp.tokens.claim_values import link_values, read_mappings
@@ -177,6 +179,39 @@ def test_the_action_sets_exactly_the_claims_that_the_token_service_reads(goal: W
     assert set(found) == {claim.name for claim in added_claims(goal)}
     assert asked <= set(found)
     assert set(found) - asked <= verifications_of_trusting_links(goal)
+
+
+@MANY
+@given(goal=goals(server_exchange=True))
+def test_the_call_and_the_token_of_an_exchange_carry_the_same_claims(goal: WebGoal) -> None:
+    # given a login that has a value for every field, and a Websync that answers one for every property
+    calls: list[dict[str, Any]] = []
+    properties = {each.profile_property for each in goal.mappings}
+
+    def answer(fetched: Fetched) -> FetchAnswer:
+        assert fetched.url == exchange_url(goal)
+        calls.append(json.loads(fetched.body))
+        return FetchAnswer(200, json.dumps({"values": {name: ["answered"] for name in properties}}))
+
+    # when the Action runs
+    event = full_login(goal)
+    secrets = dict.fromkeys(action_secrets(goal), "s3cret")
+    effects = run_action(render(goal, SnippetKind.ACTION).code, event, secrets=secrets, answer=answer)
+    # then it called once, with all that the token service would read, under the same names
+    assert (effects.error, effects.console, len(calls)) == (None, [], 1 if secrets else 0)
+    if not secrets:  # two of the rows could not be told apart, so this is another goal
+        return
+    assert set(calls[0]["claims"]) == {claim_name(goal, field) for field in fields_to_read(goal)} - {"sub"}
+    # the token has the claims that it would lack, and the name of the login; Auth0 keeps them all
+    is_id_token = goal.token_kind is TokenKind.ID_TOKEN
+    found = effects.id_token_claims if is_id_token else effects.access_token_claims
+    assert set(found) == {claim.name for claim in added_claims(goal)} | {login_claim(goal)}
+    assert permitted_claims(found, ()) == found
+    # and the answer went to the rows' own places, and nowhere else
+    roots = {"user_metadata": set(effects.user_metadata), "app_metadata": set(effects.app_metadata)}
+    for kind, written in roots.items():
+        rows = [parse_field(each.auth0_field) for each in goal.mappings_to(Direction.TO_AUTH0)]
+        assert written == {path[1] for path in rows if path[0] == kind}
 
 
 def verifications_of_trusting_links(goal: WebGoal) -> set[str]:
