@@ -3,6 +3,7 @@
 With the real SDKs (auth0-spa-js, auth0-react, auth0-vue, auth0.js, express-openid-connect) it runs in tests/e2e.
 """
 
+import gzip
 from typing import Any
 
 import pytest
@@ -259,3 +260,14 @@ def test_a_route_without_a_token_posts_nothing(node: NodeProcess, error: str | N
     seen = visit_page(node, before + browser.code, "syncWithWebsync()", blueConic=BLUECONIC)
     # then nothing happens
     assert (seen["results"], seen["posts"], seen["events"]) == ([None], [], [])
+
+
+@pytest.mark.parametrize("goal", [GOAL, ACCESS_GOAL], ids=["id_token", "access_token"])
+def test_what_browsers_get_of_angular_s_token_post_is_small(node: NodeProcess, goal: WebGoal) -> None:
+    # given the code as Angular's compiler leaves it: without types and comments
+    [file] = files(goal, SnippetKind.TOKEN, Sdk.ANGULAR)
+    as_module = TRANSPILE.replace("ModuleKind.CommonJS", "ModuleKind.ESNext")
+    as_shipped = as_module.replace("experimentalDecorators", "removeComments: true, experimentalDecorators")
+    code = node.run(as_shipped, {"typescript": str(NODE_MODULES / "typescript"), "code": file.code})
+    # when it is compressed as servers do, then it is under 2 KiB
+    assert len(gzip.compress(code.encode())) < 2048
