@@ -30,7 +30,7 @@ from snippets.parameters import MAX_VALUE_PARAMETERS
 from snippets.rendering import SITE_KINDS, SnippetKind, render
 from snippets.sdks import Sdk
 from webapp.app import create_app
-from webapp.auth0.signing_keys import KeyCache
+from webapp.auth0.signing_keys import KeyCache, SigningKey
 from webapp.connections.goals import new_key
 from webapp.connections.models import Connection
 from webapp.connections.saving import Change, add_web_goal
@@ -51,9 +51,9 @@ class OneKey(KeyCache):
 
     def __init__(self, key: rsa.RSAPublicKey) -> None:
         super().__init__()
-        self.key = key
+        self.key = SigningKey(key, frozenset({"RS256"}))
 
-    def key_for(self, *_tenant_kid_now: object) -> rsa.RSAPublicKey:
+    def key_for(self, *_tenant_kid_now: object) -> SigningKey:
         """Return the one key."""
         return self.key
 

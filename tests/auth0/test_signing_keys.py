@@ -8,9 +8,11 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from jwt.algorithms import ECAlgorithm
 
 from tests.tokens.issuer import Issuer, reply, signing_key
-from webapp.auth0.signing_keys import KeyCache, KeysUnavailableError, UnknownKeyError
+from webapp.auth0.signing_keys import KeyCache, KeysUnavailableError, SigningKey, UnknownKeyError
 from webapp.auth0.tenant import Tenant
 
 START = 1_800_000_000.0
@@ -27,8 +29,14 @@ def fail(handler: BaseHTTPRequestHandler) -> None:
     reply(handler, 500, b"{}")
 
 
-def numbers(key: Any) -> int:
-    return int(key.public_numbers().n)
+def numbers(key: SigningKey) -> Any:
+    return key.public_key.public_numbers()
+
+
+def ec_jwk(kid: str, curve: ec.EllipticCurve) -> dict[str, Any]:
+    """Return the public key of a new pair on ``curve``, as a tenant would publish it."""
+    public: dict[str, Any] = json.loads(ECAlgorithm.to_jwk(ec.generate_private_key(curve).public_key()))
+    return public | {"kid": kid, "use": "sig"}
 
 
 def test_the_keys_are_fetched_once_in_ten_minutes(issuer: Issuer) -> None:
@@ -37,7 +45,7 @@ def test_the_keys_are_fetched_once_in_ten_minutes(issuer: Issuer) -> None:
     # when a key is needed again and again
     found = [cache.key_for(issuer.tenant, "first", START + seconds) for seconds in (0, 1, 599)]
     # then
-    assert {numbers(key) for key in found} == {numbers(signing_key("first").private.public_key())}
+    assert {numbers(key) for key in found} == {signing_key("first").private.public_key().public_numbers()}
     assert issuer.fetches == 1
     # and after ten minutes a revoked key is gone
     issuer.keys = [signing_key("second").as_jwk()]
@@ -111,7 +119,7 @@ def test_threads_that_wait_share_one_request(issuer: Issuer) -> None:
 
     issuer.answer = slow
     cache = KeyCache()
-    found: list[int] = []
+    found: list[Any] = []
     threads = [
         threading.Thread(target=lambda: found.append(numbers(cache.key_for(issuer.tenant, "first", START))))
         for _ in range(8)
@@ -155,16 +163,24 @@ def test_who_has_old_keys_does_not_wait_for_new_ones(issuer: Issuer) -> None:
     "unfit",
     [
         {"kty": "EC"},
+        {"kty": ["RSA"]},
         {"kty": "oct", "k": "c2VjcmV0"},
         {"use": "enc"},
         {"alg": "HS256"},
         {"alg": "RS512"},
+        {"alg": "ES256"},
+        {"alg": 256},
         {"n": "!"},
         {"n": None},
         {"e": None},
         {"e": 3},
         {"kid": 7},
         {"n": "AQAB"},
+        {"e": "A" * 9000},
+        {"kty": "EC", "crv": "P-256", "x": "AQAB", "y": "AQAB"},
+        ec_jwk("unfit", ec.SECP384R1()),
+        ec_jwk("unfit", ec.SECP256K1()),
+        ec_jwk("unfit", ec.SECP256R1()) | {"alg": "RS256"},
     ],
 )
 def test_keys_of_other_kinds_are_left_out_one_by_one(issuer: Issuer, unfit: dict[str, Any]) -> None:
@@ -175,6 +191,23 @@ def test_keys_of_other_kinds_are_left_out_one_by_one(issuer: Issuer, unfit: dict
     assert cache.key_for(issuer.tenant, "first", START)
     with pytest.raises(UnknownKeyError):
         cache.key_for(issuer.tenant, "unfit", START + 1)
+
+
+@pytest.mark.parametrize(
+    ("jwk", "algorithms"),
+    [
+        (signing_key("first").as_jwk(alg=None), {"RS256", "PS256"}),
+        (signing_key("first").as_jwk(alg="RS256"), {"RS256"}),
+        (signing_key("first").as_jwk(alg="PS256"), {"PS256"}),
+        (ec_jwk("first", ec.SECP256R1()), {"ES256"}),
+        (ec_jwk("first", ec.SECP256R1()) | {"alg": "ES256"}, {"ES256"}),
+    ],
+)
+def test_a_key_is_for_the_algorithms_of_its_kind_or_for_the_one_that_it_names(
+    issuer: Issuer, jwk: dict[str, Any], algorithms: set[str]
+) -> None:
+    issuer.keys = [jwk]
+    assert KeyCache().key_for(issuer.tenant, "first", START).algorithms == algorithms
 
 
 def test_a_short_key_signs_nothing(issuer: Issuer) -> None:

@@ -142,6 +142,14 @@ def test_the_algorithm_is_pinned(issuer: Issuer, keys: KeyCache, algorithm: obje
     assert refusal(issuer, keys, token) == "token-algorithm"
 
 
+def test_a_key_verifies_no_other_algorithm_than_its_own(issuer: Issuer) -> None:
+    # given a tenant that keeps its key for another algorithm
+    issuer.keys, kept = [issuer.keys[0] | {"alg": "PS256"}], issuer.keys
+    # then an RS256 signature of the same key is refused
+    assert refusal(issuer, KeyCache(), issuer.token()) == "token-algorithm"
+    issuer.keys = kept
+
+
 def test_keys_in_the_header_are_never_looked_at(issuer: Issuer, keys: KeyCache) -> None:
     # given a token of another key, that brings this key along
     hostile = {"jwk": {"kty": "RSA"}, "jku": "https://evil.example/jwks", "x5u": "https://evil.example/x", "x5c": ["A"]}

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import httpx2
 import jwt
 import structlog
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from flask import current_app
 
@@ -23,7 +24,8 @@ from webapp.settings import is_loopback
 
 log = structlog.get_logger()
 
-ALGORITHM = "RS256"
+RSA_ALGORITHMS = frozenset({"RS256", "PS256"})
+EC_ALGORITHMS = frozenset({"ES256"})
 FRESH_SECONDS = 600
 """Auth0 recommends 5 to 10 minutes. It is also how long a revoked key lives on here."""
 UNKNOWN_KEY_SECONDS = 60
@@ -36,7 +38,16 @@ MAX_KEYS = 20
 MIN_KEY_BITS = 2048
 MAX_KEY_BITS = 8192
 
-Keys = dict[str | None, RSAPublicKey]
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A public key of a tenant, and the algorithms (RFC 7518, 3.1) whose signatures it may verify, and no others."""
+
+    public_key: RSAPublicKey | EllipticCurvePublicKey
+    algorithms: frozenset[str]
+
+
+Keys = dict[str | None, SigningKey]
 
 
 class UnknownKeyError(WebsyncError):
@@ -86,7 +97,7 @@ class KeyCache:
     def _http(self) -> httpx2.Client:
         return httpx2.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False)
 
-    def key_for(self, tenant: Tenant, kid: str | None, now: float) -> RSAPublicKey:
+    def key_for(self, tenant: Tenant, kid: str | None, now: float) -> SigningKey:
         """Return the key ``kid`` of ``tenant``. ``now`` is in epoch seconds.
 
         Without a ``kid`` it is the tenant's only key.
@@ -180,24 +191,36 @@ def read_keys(body: bytes) -> Keys:
         if isinstance(jwk, dict) and (key := _prepare(jwk)) is not None:
             keys.setdefault(jwk.get("kid"), key)
     if not keys:
-        raise FetchError(f"the key set has no {ALGORITHM} key")
+        raise FetchError("the key set has no key that can be used")
     return keys
 
 
-def _prepare(jwk: dict[str, Any]) -> RSAPublicKey | None:
-    kid, modulus = jwk.get("kid"), jwk.get("n")
-    is_ours = jwk.get("kty") == "RSA" and jwk.get("use", "sig") == "sig" and jwk.get("alg", ALGORITHM) == ALGORITHM
-    if not is_ours or not isinstance(kid, str | None) or not isinstance(modulus, str) or len(modulus) > MAX_KEY_BITS:
+def _prepare(jwk: dict[str, Any]) -> SigningKey | None:
+    possible = {"RSA": RSA_ALGORITHMS, "EC": EC_ALGORITHMS}.get(str(jwk.get("kty")), frozenset[str]())
+    # A key that names an algorithm is for that one alone. Source: RFC 7517, 4.4; RFC 8725, 3.1.
+    algorithms = frozenset(name for name in possible if jwk.get("alg", name) == name)
+    if not algorithms or jwk.get("use", "sig") != "sig" or not isinstance(jwk.get("kid"), str | None):
+        return None
+    public_key = _public_key(jwk)
+    return None if public_key is None else SigningKey(public_key, algorithms)
+
+
+def _public_key(jwk: dict[str, Any]) -> RSAPublicKey | EllipticCurvePublicKey | None:
+    # Only the public numbers: certificates and private members have no say here.
+    names = {"kty", "n", "e"} if jwk["kty"] == "RSA" else {"kty", "crv", "x", "y"}
+    numbers = {name: jwk.get(name) for name in names}
+    if not all(isinstance(number, str) and len(number) <= MAX_KEY_BITS for number in numbers.values()):
         return None
     try:
-        # Only the public numbers: certificates and private members have no say here.
-        key = jwt.PyJWK({"kty": "RSA", "n": modulus, "e": jwk["e"]}, ALGORITHM).key
-    except (jwt.PyJWTError, KeyError, ValueError, TypeError):
+        key = jwt.PyJWK(numbers, "RS256" if jwk["kty"] == "RSA" else "ES256").key
+    except (jwt.PyJWTError, ValueError, TypeError):
         return None
-    return key if isinstance(key, RSAPublicKey) and MIN_KEY_BITS <= key.key_size <= MAX_KEY_BITS else None
+    if isinstance(key, RSAPublicKey):
+        return key if MIN_KEY_BITS <= key.key_size <= MAX_KEY_BITS else None
+    return key if isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1) else None
 
 
-def _choose(keys: Keys, kid: str | None) -> RSAPublicKey | None:
+def _choose(keys: Keys, kid: str | None) -> SigningKey | None:
     if kid is None:
         return next(iter(keys.values())) if len(keys) == 1 else None
     return keys.get(kid)

@@ -12,11 +12,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt.utils import base64url_decode, base64url_encode
 
 from snippets.goals import TokenKind, WebGoal
-from webapp.auth0.signing_keys import ALGORITHM, KeyCache
+from webapp.auth0.signing_keys import KeyCache, SigningKey
 from webapp.connections.goals import LiveGoal
 from webapp.tokens.refusals import (
     TokenAlgorithmError,
@@ -33,6 +32,7 @@ from webapp.tokens.refusals import (
     TokenTooLargeError,
 )
 
+ALGORITHM = "RS256"
 MAX_TOKEN_BYTES = 16 * 1024
 MAX_SUBJECT_LENGTH = 255
 MAX_KEY_ID_LENGTH = 255
@@ -163,12 +163,14 @@ def _check_type(found: object, token_kind: TokenKind) -> None:
         raise TokenKindError("The token is an access token.", check="typ")
 
 
-def _check_signature(token: str, key: RSAPublicKey) -> None:
+def _check_signature(token: str, key: SigningKey) -> None:
+    if ALGORITHM not in key.algorithms:
+        raise TokenAlgorithmError("The token's signing key is for another algorithm.", check="alg")
     try:
         # Only the signature: the claims are checked below against the ``now`` of the caller.
         jwt.PyJWS().decode_complete(
             token,
-            key=key,
+            key=key.public_key,
             algorithms=[ALGORITHM],
             options={"verify_signature": True, "enforce_minimum_key_length": True},
         )
