@@ -13,14 +13,6 @@ from webapp.connections.saving import goals_that_sum
 from webapp.database import reading, transaction
 from webapp.errors import MalformedRequestError, NotFoundError
 from webapp.profile_pages.forms import TYPE_NAMES, NewPropertyForm, PropertyForm
-from webapp.profile_pages.showing import (
-    any_profile_has,
-    definitions,
-    identities,
-    listed,
-    search_profiles,
-    shown_properties,
-)
 from webapp.profiles.embedded import (
     ensure_properties,
     get_profile,
@@ -29,6 +21,14 @@ from webapp.profiles.embedded import (
     set_indexed,
 )
 from webapp.profiles.models import Profile, PropertyDefinition
+from webapp.profiles.showing import (
+    any_profile_has,
+    definitions,
+    identities,
+    listed,
+    search_profiles,
+    shown_properties,
+)
 from webapp.profiles.values import PropertyType
 
 PAGE_LENGTH = 50

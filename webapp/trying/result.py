@@ -7,7 +7,7 @@ from typing import Any
 from snippets.claims import claim_name
 from snippets.goals import Direction, WebGoal
 from snippets.rendering import SnippetKind
-from webapp.profile_pages.showing import date_text
+from webapp.profiles.showing import date_text
 from webapp.profiles.store import ProfileState
 from webapp.profiles.values import PropertyType
 from webapp.tokens.linking import FoundBy

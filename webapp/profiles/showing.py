@@ -1,4 +1,4 @@
-"""What the profile pages show: stored profiles in the words of their property definitions, and the search."""
+"""What pages show of profiles: as they are stored, in the words of their property definitions; and the search."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
