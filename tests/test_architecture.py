@@ -14,9 +14,11 @@ STOREYS = [
     {"app"},
     {"trying"},
     {"code_pages", "tokens", "profile_pages"},
+    {"runs"},
     {"connections"},
     {"accounts"},
     {"profiles", "auth0"},
+    {"metrics"},
     {"health", "errors"},
     {"assets", "database", "logs", "moments", "sealing", "settings"},
 ]

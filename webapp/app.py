@@ -22,6 +22,7 @@ from webapp.database import Database
 from webapp.errors import install_error_handlers
 from webapp.health import bp as health
 from webapp.logs import configure_logs
+from webapp.metrics import install_metrics
 from webapp.moments import install_filters
 from webapp.profile_pages import views as profile_pages
 from webapp.sealing import Sealer
@@ -53,6 +54,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     _configure_browsers(app, settings)
     install_error_handlers(app)
     install_filters(app)
+    install_metrics(app)
     install_guard(app)  # before the CSRF check: whoever is not signed in hears that, not that a token is missing
     limiter.init_app(app)
     csrf = CSRFProtect(app)

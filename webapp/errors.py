@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any, ClassVar
 
 import structlog
-from flask import Flask, Response, render_template, request
+from flask import Flask, Response, g, render_template, request
 from flask.typing import ResponseReturnValue
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
@@ -22,7 +22,7 @@ from webapp.settings import settings
 
 log = structlog.get_logger()
 
-PROGRAM_PATHS = ("/sync/", "/healthz", "/readyz")
+PROGRAM_PATHS = ("/sync/", "/healthz", "/readyz", "/metrics")
 
 
 class WebsyncError(Exception):
@@ -92,6 +92,12 @@ def explain_problem(slug: str) -> ResponseReturnValue:
     raise NotFoundError("There is no problem of this name.")
 
 
+def problem_slug() -> str | None:
+    """Return the slug of the problem that answers this request, or None."""
+    found: str | None = g.get("problem_slug")
+    return found
+
+
 def _for_people() -> bool:
     if request.path.startswith(PROGRAM_PATHS):
         return False
@@ -110,6 +116,7 @@ def _answer(
 
 
 def _answer_websync_error(error: WebsyncError) -> ResponseReturnValue:
+    g.problem_slug = error.slug
     response = _answer(error.title, error.status, error.detail, slug=error.slug, members=error.members)
     response.headers.update(error.headers)
     return response

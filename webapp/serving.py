@@ -1,5 +1,9 @@
 """Starting the production server, and the link for the first admin."""
 
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from granian import Granian
@@ -8,6 +12,7 @@ from granian.log import LogLevels
 
 from webapp.accounts.links import has_admin, link_url, make_link
 from webapp.database import transaction
+from webapp.metrics import FOLDER_VARIABLE
 from webapp.settings import Settings, settings
 
 
@@ -19,7 +24,7 @@ def first_admin_link(now: datetime) -> str | None:
 
 def serve(settings: Settings, *, workers: int) -> None:
     """Serve until a signal says stop. Each of ``workers`` processes reads the settings from the environment again."""
-    Granian(
+    server = Granian(
         "webapp.app:create_app",
         factory=True,
         address=settings.host,
@@ -29,4 +34,18 @@ def serve(settings: Settings, *, workers: int) -> None:
         blocking_threads=settings.threads,
         respawn_failed_workers=True,
         log_level=LogLevels.error,
-    ).serve()
+    )
+    with _metrics_together(workers):
+        server.serve()
+
+
+@contextmanager
+def _metrics_together(workers: int) -> Iterator[None]:
+    """Give several processes the folder in which they count together; one alone counts in its memory."""
+    if workers == 1:
+        os.environ.pop(FOLDER_VARIABLE, None)
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="websync-metrics-") as folder:
+        os.environ[FOLDER_VARIABLE] = folder
+        yield

@@ -61,6 +61,7 @@ class Settings(BaseSettings):
     proxies: int = Field(default=0, ge=0, le=10)
     session_hours: int = Field(default=12, ge=1, le=720)
     token_leeway_seconds: int = Field(default=30, ge=0, le=60)
+    metrics_token: SecretStr | None = Field(default=None, min_length=16)
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
     @classmethod

@@ -12,7 +12,9 @@ from webapp.database import reading
 from webapp.errors import WebsyncError
 from webapp.settings import settings
 
-OPEN_ENDPOINTS = frozenset({"static", "bootstrap.static", "health.healthz", "health.readyz", "explain_problem"})
+OPEN_ENDPOINTS = frozenset(
+    {"static", "bootstrap.static", "health.healthz", "health.readyz", "metrics.show", "explain_problem"}
+)
 """Open to everybody beside the views marked with `guard.public`: files, and floors that know no accounts."""
 
 

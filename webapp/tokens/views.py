@@ -14,6 +14,7 @@ from webapp.connections.goals import LiveGoal, find_live_goal
 from webapp.database import reading, transaction
 from webapp.errors import WebsyncError
 from webapp.profiles.embedded import PROFILE_ID_PATTERN
+from webapp.runs.receiving import receiving, watch_received
 from webapp.sealing import sealer
 from webapp.settings import settings
 from webapp.tokens.exchange import MAX_CALL_BYTES, LoginCall, check_secret, exchange_login, receipt_of
@@ -27,6 +28,7 @@ PREFLIGHT_SECONDS = 7200
 MAX_KEY_LENGTH = 64
 
 bp = Blueprint("tokens", __name__)
+watch_received(bp, {"receive_token": "token", "receive_login": "login"})
 log = structlog.get_logger()
 
 
@@ -94,9 +96,11 @@ def _receive(goal_key: str) -> Outcome:
     claims = verify_token(  # 401, 413, 503
         post.token, goal, signing_keys(), now=now, leeway_seconds=settings().token_leeway_seconds
     )
+    receiving().of_person(claims.subject)
     with transaction() as session:
         digest = receipt_of(goal.web_goal, claims, post.token)
         outcome = sync_visitor(session, goal, claims, digest, profile_hint=post.profile_id, now=now)
+    receiving().applied(outcome.state, outcome.profile_id)
     log.info("token_applied", goal=goal_key, subject=sealer().pseudonym(claims.subject), state=outcome.state)
     return outcome
 
@@ -105,12 +109,15 @@ def _exchange(goal_key: str) -> ResponseReturnValue:
     now = datetime.now(UTC)
     with reading() as session:
         goal = find_live_goal(session, goal_key)  # 404, 403
+    receiving().of_goal(goal.id, goal_key)
     check_secret(goal, request.headers.get("Authorization"), sealer())  # 401; before anything is read
     if not (goal.is_open and goal.web_goal.server_exchange):
         raise GoalOffError("The goal does not take logins now.")
     call = LoginCall.model_validate_json(_read_body(MAX_CALL_BYTES))  # 413, 415, 400
+    receiving().of_person(call.user_id)
     with transaction() as session:
         answer = exchange_login(session, goal, call, now=now)
+    receiving().applied(answer["state"], answer["profileId"])
     log.info("login_applied", goal=goal_key, subject=sealer().pseudonym(call.user_id), state=answer["state"])
     return answer
 
@@ -119,6 +126,7 @@ def _open_goal(goal_key: str) -> LiveGoal:
     """Return a goal that takes tokens from where this one comes. Programs other than browsers send no origin."""
     with reading() as session:
         goal = find_live_goal(session, goal_key)
+    receiving().of_goal(goal.id, goal_key)
     if request.origin is not None:
         if request.origin not in goal.web_goal.allowed_origins:
             raise OriginNotAllowedError("The goal does not take tokens from pages of this origin.")

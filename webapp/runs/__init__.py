@@ -1,0 +1,1 @@
+"""Run history and received items: what happened, kept and shown."""
