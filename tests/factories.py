@@ -1,8 +1,18 @@
 """Makes valid data for tests: each says only what it is about."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from snippets.goals import PROFILE_ID, Direction, IdentifierLink, Mapping, MergeStrategy, WebGoal
+from webapp.profiles.definitions import read_definitions
+from webapp.profiles.facts import Identity, Sought, StoredProfile, find_facts
+from webapp.profiles.merging import Rule, merge
+from webapp.profiles.writing import ProfileChange, changed_profile, store_profiles
+
+NOBODY: Identity = ("", "")
 
 
 def make_goal(**changes: Any) -> WebGoal:
@@ -43,3 +53,16 @@ def make_full_goal(**changes: Any) -> WebGoal:
         "links": (IdentifierLink("user_metadata.bc_profile_id", PROFILE_ID), IdentifierLink("email", "email")),
     }
     return make_goal(**fields | changes)
+
+
+def write_profile(
+    session: Session, profile_id: str, rules: Sequence[Rule], *, now: datetime, source: str = "Test"
+) -> tuple[str, ...]:
+    """Merge ``rules`` into a profile, which is made if it is missing; return what has changed, sorted."""
+    known = find_facts(session, [Sought(NOBODY, profile_ids=frozenset({profile_id}))], for_update=True).profiles
+    before = known.get(profile_id) or StoredProfile(profile_id, now)
+    changed = merge(before.values, rules).changed
+    after = changed_profile(before, changed, source=source, now=now)
+    change = ProfileChange(after, changed, is_new=profile_id not in known)
+    store_profiles(session, [change], read_definitions(session, changed).identifying)
+    return tuple(sorted(changed))

@@ -20,7 +20,7 @@ STOREYS = [
     {"profiles", "auth0"},
     {"metrics"},
     {"health", "errors"},
-    {"assets", "database", "logs", "moments", "sealing", "settings"},
+    {"assets", "database", "group_commit", "logs", "moments", "sealing", "settings"},
 ]
 LEVELS = {room: level for level, rooms in enumerate(STOREYS) for room in rooms}
 # The list below the floors: modules there may use each other.

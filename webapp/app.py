@@ -18,8 +18,10 @@ from webapp.code_pages import rule_move
 from webapp.code_pages import views as code_pages
 from webapp.connections import history_views as history
 from webapp.connections import views as connections
+from webapp.connections.live_goals import LiveGoals
 from webapp.database import Database
 from webapp.errors import install_error_handlers
+from webapp.group_commit import GroupCommit
 from webapp.health import bp as health
 from webapp.logs import configure_logs
 from webapp.metrics import install_metrics
@@ -28,6 +30,8 @@ from webapp.profile_pages import views as profile_pages
 from webapp.sealing import Sealer
 from webapp.settings import Settings, load_settings
 from webapp.tokens import views as tokens
+from webapp.tokens.recent import RecentTokens
+from webapp.tokens.sync import apply_posts
 from webapp.trying import views as trying
 
 MAX_BODY_BYTES = 1_000_000
@@ -77,9 +81,14 @@ def create_app(settings: Settings | None = None) -> Flask:
 def _build_floors(app: Flask, settings: Settings) -> None:
     sealer = Sealer(settings.keys)
     app.extensions["settings"] = settings
-    app.extensions["database"] = Database(settings.database_url, sqlite_synchronous=settings.sqlite_synchronous)
+    app.extensions["database"] = database = Database(
+        settings.database_url, sqlite_synchronous=settings.sqlite_synchronous
+    )
     app.extensions["sealer"] = sealer
     app.extensions["signing_keys"] = KeyCache()
+    app.extensions["live_goals"] = LiveGoals(database)
+    app.extensions["recent_tokens"] = RecentTokens()
+    app.extensions["post_commit"] = GroupCommit(database, apply_posts)
     app.secret_key, *fallbacks = sealer.derived_keys("session")
     app.config["SECRET_KEY_FALLBACKS"] = fallbacks
 

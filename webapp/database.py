@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
+import orjson
 import psycopg
 from alembic import command
 from alembic.config import Config
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Dialect,
     Engine,
     MetaData,
+    Table,
     TypeDecorator,
     create_engine,
     event,
@@ -29,7 +31,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 BUSY_TIMEOUT_MS = 10_000
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -85,6 +87,10 @@ class Database:
         self.url = url
         self.engine = _create_engine(url, sqlite_synchronous, pool_size)
         self._writing = self.engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
+        self._writing_sessions = sessionmaker(self._writing, expire_on_commit=False)
+        event.listen(self._writing_sessions, "after_flush", _note_changed_objects)
+        self.changes = 0
+        """Grows with each committed change of stored objects that this process makes: caches look at it."""
 
     @property
     def is_sqlite(self) -> bool:
@@ -94,8 +100,10 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """Commit at the end, roll back on an error."""
-        with Session(self._writing, expire_on_commit=False) as session, session.begin():
-            yield session
+        with self._writing_sessions() as session:
+            with session.begin():
+                yield session
+            self.changes += "has_changed_objects" in session.info
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -142,6 +150,7 @@ def alembic_config(url: str) -> Config:
 def _create_engine(url: str, sqlite_synchronous: str, pool_size: int) -> Engine:
     # Statements carry personal data, so neither an error nor a log line may repeat their parameters.
     pool: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 10, "hide_parameters": True}
+    pool |= {"json_serializer": _json_text, "json_deserializer": orjson.loads}
     if make_url(url).drivername != "sqlite":
         engine = create_engine(url, pool_pre_ping=True, **pool)
         event.listen(engine, "handle_error", _leave_detail_out)
@@ -170,6 +179,14 @@ def _create_engine(url: str, sqlite_synchronous: str, pool_size: int) -> Engine:
     return engine
 
 
+def _note_changed_objects(session: Session, _context: object) -> None:
+    session.info["has_changed_objects"] = True
+
+
+def _json_text(document: object) -> str:
+    return orjson.dumps(document).decode()
+
+
 def is_busy(error: SQLAlchemyError) -> bool:
     """Say if the database is only busy, or away: the same again may work."""
     if isinstance(error, PoolTimeoutError):  # no connection was free in time
@@ -179,18 +196,38 @@ def is_busy(error: SQLAlchemyError) -> bool:
     return error.connection_invalidated or "database is locked" in str(error.orig) or isinstance(error.orig, _AWAY)
 
 
-def insert_missing(session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> int:
+def insert_missing(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> int:
     """Insert those ``rows`` whose key is not there yet, and say how many that were.
 
     The key decides between two at once: on PostgreSQL the second waits for the first to commit or roll back.
     """
     if not rows:
         return 0
-    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    result = session.execute(
-        insert(table).values(list(rows)).on_conflict_do_nothing(), execution_options={"preserve_rowcount": True}
-    )
+    insert = _insert(session, model).on_conflict_do_nothing()
+    result = session.execute(insert, list(rows), execution_options={"preserve_rowcount": True})
     return cast("CursorResult[Any]", result).rowcount
+
+
+def upsert(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]], *, changing: Sequence[str]) -> None:
+    """Insert ``rows``; where the key is there already, only the columns ``changing`` are written."""
+    if not rows:
+        return
+    insert = _insert(session, model)
+    new = {name: insert.excluded[name] for name in changing}
+    session.execute(
+        insert.on_conflict_do_update(index_elements=list(table_of(model).primary_key), set_=new), list(rows)
+    )
+
+
+def table_of(model: type[Base]) -> Table:
+    """Return the table below ``model``: statements on it take plain rows and know nothing of objects, so are faster."""
+    return cast("Table", model.__table__)
+
+
+def _insert(session: Session, model: type[Base]) -> postgresql.Insert | sqlite.Insert:
+    # One statement for any number of rows: it is compiled once, and the driver sends the rows one after the other.
+    make = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    return make(table_of(model))
 
 
 def _leave_detail_out(context: ExceptionContext) -> None:

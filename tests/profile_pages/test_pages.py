@@ -13,12 +13,13 @@ from sqlalchemy import select, text
 from snippets.goals import Mapping, MergeStrategy
 from tests.conftest import ADMIN_EMAIL, wait_until
 from tests.connections.pages import add_goal, audit_entries
+from tests.factories import write_profile
 from webapp.accounts.models import AuditEntry
 from webapp.connections.goals import to_web_goal
 from webapp.connections.models import Goal
 from webapp.connections.saving import Change, save_web_goal
 from webapp.database import Database
-from webapp.profiles.embedded import apply_rules, create_profile, ensure_properties
+from webapp.profiles.embedded import ensure_properties
 from webapp.profiles.merging import Rule
 from webapp.profiles.models import ProfileIdentity, PropertyDefinition
 from webapp.profiles.values import PropertyType
@@ -67,9 +68,8 @@ class Store:
         moment = at or self.now
         with self.database.transaction() as session:
             kinds = {row.id: PropertyType(row.property_type) for row in session.scalars(select(PropertyDefinition))}
-            profile = create_profile(session, profile_id, now=moment)
             rules = [make_rule(name, values, kinds[name]) for name, values in properties.items()]
-            apply_rules(session, profile, rules, source=SOURCE, now=moment)
+            write_profile(session, profile_id, rules, source=SOURCE, now=moment)
 
     def definition(self, property_id: str) -> PropertyDefinition | None:
         """Return a property's definition."""

@@ -8,11 +8,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from snippets.goals import PROFILE_ID, IdentifierLink, Mapping, MergeStrategy
-from tests.factories import make_goal, to_auth0
+from tests.factories import make_goal, to_auth0, write_profile
 from webapp.database import Database
 from webapp.profiles.embedded import (
-    apply_rules,
-    create_profile,
     ensure_properties,
     find_profiles,
     get_profile,
@@ -25,7 +23,6 @@ from webapp.profiles.embedded import (
 )
 from webapp.profiles.merging import Rule
 from webapp.profiles.models import Profile, ProfileIdentifier, PropertyDefinition
-from webapp.profiles.store import ProfileState
 from webapp.profiles.values import PropertyType
 
 EMAIL = {"email": (PropertyType.EMAIL, True)}
@@ -38,11 +35,9 @@ def database(database_url: str) -> Iterator[Database]:
     database.close()
 
 
-def write(session: Session, profile_id: str, now: datetime, **values: list[str]) -> Profile:
-    profile = get_profile(session, profile_id, for_update=True) or create_profile(session, profile_id, now=now)
+def write(session: Session, profile_id: str, now: datetime, **values: list[str]) -> tuple[str, ...]:
     rules = [Rule(name, given, MergeStrategy.SET_OR_CLEAR) for name, given in values.items()]
-    apply_rules(session, profile, rules, source="Test", now=now)
-    return profile
+    return write_profile(session, profile_id, rules, now=now)
 
 
 def found(session: Session, value: str, property_id: str = "email") -> list[str]:
@@ -55,12 +50,10 @@ def test_a_change_is_kept_with_its_source_and_moment(database: Database, now: da
         write(session, "p1", now - timedelta(days=1), plan=["silver"], city=["Graz"])
     # when one property changes today
     with database.transaction() as session:
-        profile = get_profile(session, "p1", for_update=True)
-        assert profile is not None
         rules = [Rule("plan", ["gold"], MergeStrategy.SET), Rule("city", ["Graz"], MergeStrategy.SET)]
-        result = apply_rules(session, profile, rules, source="Web goal Shop", now=now)
+        updated = write_profile(session, "p1", rules, source="Web goal Shop", now=now)
     # then only that one has a new source and moment
-    assert (result.state, result.updated) == (ProfileState.MODIFIED, ("plan",))
+    assert updated == ("plan",)
     with database.reading() as session:
         stored = get_profile(session, "p1")
     assert stored is not None
@@ -75,12 +68,13 @@ def test_a_change_is_kept_with_its_source_and_moment(database: Database, now: da
 def test_nothing_different_leaves_the_moment_alone(database: Database, now: datetime) -> None:
     with database.transaction() as session:
         # given
-        profile = write(session, "p1", now, plan=["gold"])
+        write(session, "p1", now, plan=["gold"])
         # when
-        rules = [Rule("plan", ["gold"], MergeStrategy.SET)]
-        result = apply_rules(session, profile, rules, source="Test", now=now + timedelta(days=1))
+        updated = write(session, "p1", now + timedelta(days=1), plan=["gold"])
         # then
-        assert result.state is ProfileState.UNCHANGED
+        assert updated == ()
+        profile = get_profile(session, "p1")
+        assert profile is not None
         assert profile.modified_at == now
 
 
@@ -159,7 +153,7 @@ def test_pages_of_profiles_follow_each_other_without_gaps(database: Database, no
     with database.transaction() as session:
         # given profiles, some of the same moment
         for number in range(7):
-            create_profile(session, f"p{number}", now=now + timedelta(seconds=number // 3))
+            write(session, f"p{number}", now + timedelta(seconds=number // 3))
         # when they are read page by page
         pages, after = [], None
         while page := newest_profiles(session, after, 3):

@@ -5,18 +5,23 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from tests.tokens.conftest import Shop
 from webapp.connections.models import Goal
-from webapp.errors import NotFoundError
+from webapp.database import Database
+from webapp.profiles.store import ProfileState
 from webapp.tokens.models import TokenReceipt
-from webapp.tokens.receipts import MARGIN, claim_receipt, sweep_receipts, sweep_sometimes, token_digest
+from webapp.tokens.planning import Outcome
+from webapp.tokens.receipts import MARGIN, Receipt, keep_receipts, sweep_receipts, sweep_sometimes, token_digest
 
 
 def goal_id(shop: Shop) -> int:
     with shop.database.reading() as session:
         return session.scalars(select(Goal.id).where(Goal.key == shop.goal.key)).one()
+
+
+def receipt(goal: int, token: str, keep_until: datetime) -> Receipt:
+    return Receipt(goal, token_digest(token), Outcome(ProfileState.UNCHANGED, "p1"), keep_until)
 
 
 def test_a_receipt_outlives_its_token(shop: Shop) -> None:
@@ -30,20 +35,6 @@ def test_a_receipt_outlives_its_token(shop: Shop) -> None:
     assert receipt.token_digest == token_digest(token)
     expires_at = datetime.fromtimestamp(claims["exp"], UTC)
     assert receipt.keep_until > expires_at + timedelta(seconds=60)
-
-
-def test_a_rolled_back_claim_was_never_made(shop: Shop, now: datetime) -> None:
-    # given
-    goal, digest = goal_id(shop), token_digest("a")
-    # when the transaction of the first claim is rolled back
-    session = Session(shop.database.engine)
-    assert claim_receipt(session, goal, digest, keep_until=now)
-    session.rollback()
-    session.close()
-    # then the next one is the first
-    with shop.database.transaction() as session:
-        assert claim_receipt(session, goal, digest, keep_until=now)
-        assert not claim_receipt(session, goal, digest, keep_until=now)
 
 
 def test_each_goal_has_its_own_receipts(make_shop: Callable[..., Shop]) -> None:
@@ -62,7 +53,7 @@ def test_expired_receipts_are_swept_in_portions(shop: Shop, now: datetime) -> No
     with shop.database.transaction() as session:
         for number in range(7):
             keep_until = now + timedelta(hours=1 if number >= 5 else -1)
-            claim_receipt(session, goal, token_digest(str(number)), keep_until=keep_until)
+            keep_receipts(session, [receipt(goal, str(number), keep_until)])
     # when
     with shop.database.transaction() as session:
         sweep_receipts(session, now=now, limit=3)
@@ -77,14 +68,23 @@ def test_expired_receipts_are_swept_in_portions(shop: Shop, now: datetime) -> No
 def test_some_tokens_sweep(shop: Shop, now: datetime, digest: bytes, left: int) -> None:
     # given an expired receipt
     with shop.database.transaction() as session:
-        claim_receipt(session, goal_id(shop), token_digest("a"), keep_until=now - MARGIN)
+        keep_receipts(session, [receipt(goal_id(shop), "a", now - MARGIN)])
     # when
     with shop.database.transaction() as session:
-        sweep_sometimes(session, digest, now=now)
+        sweep_sometimes(session, [digest], now=now)
     # then
     assert shop.count() == (0, left)
 
 
-def test_a_goal_that_was_deleted_meanwhile_is_not_found(shop: Shop, now: datetime) -> None:
-    with pytest.raises(NotFoundError), shop.database.transaction() as session:
-        claim_receipt(session, 999_999, token_digest("a"), keep_until=now)
+def test_a_goal_that_was_deleted_meanwhile_is_not_found(shop: Shop) -> None:
+    # given a goal that this process knows, and that another one deletes
+    assert shop.post(shop.issuer.token()).status_code == 200
+    other = Database(shop.database.url)
+    with other.transaction() as session:
+        session.delete(session.scalars(select(Goal)).one())
+    other.close()
+    # when a token comes
+    response = shop.post(shop.issuer.token())
+    # then
+    assert response.status_code == 404
+    assert response.get_json()["type"].endswith("/not-found")

@@ -64,6 +64,47 @@ def test_the_same_token_twice_is_applied_once(shop: Shop) -> None:
     assert shop.properties(first.get_json()["profileId"])["points"] == ["5"]
 
 
+@pytest.mark.parametrize("second", [{PLAN: "gold"}, {PLAN: "silver"}, {PLAN: []}], ids=["same", "other", "cleared"])
+def test_an_older_token_that_comes_late_does_not_overwrite(shop: Shop, second: dict[str, Any]) -> None:
+    # given a token of a while ago, which was not posted then, and a first and a newer one that were
+    issued = shop.issuer.claims()["iat"]
+    late = shop.issuer.token({PLAN: "bronze", ROLES: ["late"], POINTS: 1, "name": "Late", "iat": issued - 60})
+    shop.log_in({PLAN: "gold", "iat": issued - 120})
+    profile_id = shop.log_in(second | {"iat": issued})["profileId"]
+    before = shop.properties(profile_id).get("plan")
+    # when it comes at last
+    answer = shop.post(late).get_json()
+    # then what is newer stays, even if the newer token only confirmed or cleared it
+    assert shop.properties(profile_id).get("plan") == before
+    assert answer["problems"] == {"plan": ["a newer login has set it already"]}
+    # and what depends on no order counts
+    assert answer["updated"] == ["full_name", "points", "roles"]
+
+
+def test_tokens_of_the_same_second_are_applied_as_they_come(shop: Shop) -> None:
+    issued = shop.issuer.claims()["iat"]
+    shop.log_in({PLAN: "gold", "iat": issued, "jti": "1"})
+    profile_id = shop.log_in({PLAN: "silver", "iat": issued, "jti": "2"})["profileId"]
+    assert shop.properties(profile_id)["plan"] == ["silver"]
+
+
+def test_a_confirmation_leaves_the_moment_of_the_last_change_alone(shop: Shop) -> None:
+    # given
+    issued = shop.issuer.claims()["iat"]
+    profile_id = shop.log_in({PLAN: "gold", "iat": issued - 60})["profileId"]
+    with shop.database.reading() as session:
+        before = get_profile(session, profile_id)
+    # when a newer token says the same
+    assert shop.log_in({PLAN: "gold", "iat": issued})["state"] == "UNCHANGED"
+    # then
+    with shop.database.reading() as session:
+        after = get_profile(session, profile_id)
+    assert before is not None
+    assert after is not None
+    assert (after.modified_at, after.properties) == (before.modified_at, before.properties)
+    assert (before.told_at["plan"], after.told_at["plan"]) == (issued - 60, issued)
+
+
 def test_a_login_that_changes_nothing_leaves_the_profile_alone(shop: Shop) -> None:
     # given
     shop.log_in({"name": "Ann"})

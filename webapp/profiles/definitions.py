@@ -1,6 +1,7 @@
 """Profile property definitions: which there are, of which type, and which find a profile."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import delete, func, select
@@ -16,6 +17,14 @@ _PROPERTY_SET_LOCK = 0x5765_6273_7072_6F70
 MAX_IDENTIFIER_LENGTH = 500
 _BATCH = 1000
 _DATE_FIELDS = frozenset({"created_at", "updated_at", "last_password_reset"})
+
+
+@dataclass(frozen=True, slots=True)
+class Definitions:
+    """The types of some properties, and those of them by whose values a profile is found."""
+
+    types: Mapping[str, PropertyType]
+    identifying: frozenset[str]
 
 
 def suggested_type(auth0_field: str, strategy: MergeStrategy) -> PropertyType:
@@ -44,16 +53,18 @@ def wanted_properties(goal: WebGoal) -> dict[str, tuple[PropertyType, bool]]:
 
 def property_types(session: Session, property_ids: Collection[str]) -> dict[str, PropertyType]:
     """Return the types of those ``property_ids`` that are defined."""
-    query = select(PropertyDefinition.id, PropertyDefinition.property_type).where(
-        PropertyDefinition.id.in_(property_ids)
+    return dict(read_definitions(session, property_ids).types)
+
+
+def read_definitions(session: Session, property_ids: Collection[str]) -> Definitions:
+    """Return what is defined of ``property_ids``."""
+    table = PropertyDefinition
+    query = select(table.id, table.property_type, table.is_indexed).where(table.id.in_(sorted(property_ids)))
+    rows = session.execute(query).all()
+    return Definitions(
+        {name: PropertyType(found) for name, found, _ in rows},
+        frozenset(name for name, _, is_indexed in rows if is_indexed),
     )
-    return {name: PropertyType(found) for name, found in session.execute(query)}
-
-
-def indexed_among(session: Session, property_ids: Collection[str]) -> set[str]:
-    """Return those ``property_ids`` by whose values a profile is found."""
-    query = select(PropertyDefinition.id).where(PropertyDefinition.id.in_(property_ids), PropertyDefinition.is_indexed)
-    return set(session.scalars(query))
 
 
 def ensure_properties(session: Session, wanted: Mapping[str, tuple[PropertyType, bool]], now: datetime) -> list[str]:

@@ -22,13 +22,18 @@ class PropertyDefinition(Base):
 
 
 class Profile(Base):
-    """A profile. ``properties`` is ``{property id: {"values": [...], "source": "...", "changed": epoch ms}}``."""
+    """A profile. ``properties`` is ``{property id: {"values": [...], "source": "...", "changed": epoch ms}}``.
+
+    ``told_at`` is ``{property id: Unix seconds}``: how new the news is that was set last, or cleared. Older news that
+    comes later does not overwrite it.
+    """
 
     __tablename__ = "profiles"
     __table_args__ = (Index("ix_profiles_modified_at_id", "modified_at", "id"),)
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
     properties: Mapped[dict[str, Any]] = mapped_column(JsonDocument)
+    told_at: Mapped[dict[str, int]] = mapped_column(JsonDocument, default=dict)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     modified_at: Mapped[datetime] = mapped_column(UtcDateTime)
 

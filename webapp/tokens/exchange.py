@@ -8,18 +8,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-from sqlalchemy.orm import Session
 
 from snippets.exchange import login_claim
 from snippets.goals import Direction, WebGoal
 from webapp.connections.exchange_secrets import is_secret
 from webapp.connections.goals import LiveGoal
-from webapp.profiles.embedded import PROFILE_ID_PATTERN, get_profile, profile_property_values
+from webapp.profiles.embedded import PROFILE_ID_PATTERN
 from webapp.sealing import Sealer
 from webapp.tokens.planning import Outcome
 from webapp.tokens.receipts import login_digest, token_digest
 from webapp.tokens.refusals import CallOutOfTimeError, ExchangeSecretError
-from webapp.tokens.sync import sync_visitor
+from webapp.tokens.sync import Post, sync_visitor
 from webapp.tokens.verification import VerifiedClaims, check_subject
 
 MAX_CALL_BYTES = 64 * 1024
@@ -77,18 +76,17 @@ def receipt_of(goal: WebGoal, claims: VerifiedClaims, token: str) -> bytes:
     return token_digest(token)
 
 
-def exchange_login(session: Session, goal: LiveGoal, call: LoginCall, *, now: datetime) -> dict[str, Any]:
+def exchange_login(goal: LiveGoal, call: LoginCall, *, now: datetime) -> dict[str, Any]:
     """Apply a call, once for each login, and return the answer of docs/http-api.md.
 
     Raises:
-        IdentityConflictError, NotFoundError: as `sync_visitor`.
+        IdentityConflictError: as `sync_visitor`.
         CallOutOfTimeError, TokenSubjectError: as `claims_of_call`.
     """
     claims = claims_of_call(call, goal, now=now)
     digest = login_digest(claims.subject, call.login_id)
-    outcome = sync_visitor(session, goal, claims, digest, profile_hint=call.profile_id, now=now)
-    profile = get_profile(session, outcome.profile_id) if outcome.profile_id else None
-    return answer_of(goal.web_goal, outcome, profile_property_values(profile) if profile else {})
+    applied = sync_visitor(Post(goal, claims, digest, call.profile_id, now))
+    return answer_of(goal.web_goal, applied.outcome, applied.stored)
 
 
 def answer_of(goal: WebGoal, outcome: Outcome, stored: Mapping[str, list[str]]) -> dict[str, Any]:

@@ -1,24 +1,41 @@
-"""Planning: what a verified token would do to which profile. Nothing is written here.
+"""Planning: what verified claims do to which profile, decided on facts that were read before. Nothing is written here.
 
 `sync.py` writes what is planned, `preview.py` shows it: so a preview cannot promise anything else than what happens.
 """
 
 from collections.abc import Mapping as Members
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
-from sqlalchemy.orm import Session
-
 from snippets.goals import Direction, MergeStrategy, WebGoal
-from webapp.profiles.definitions import indexed_among
-from webapp.profiles.embedded import hold_property_set, lock_identifiers, profile_property_values, property_types
+from webapp.profiles.definitions import Definitions
+from webapp.profiles.facts import Facts, Sought, StoredProfile
 from webapp.profiles.merging import Rule, merge
 from webapp.profiles.store import ProfileState
+from webapp.profiles.writing import ProfileChange, changed_profile
 from webapp.tokens.claim_values import LinkValue, MappingReading, link_values, read_mappings
-from webapp.tokens.linking import Linked, identifiers_to_lock, link_profile, new_profile_id
+from webapp.tokens.linking import Linked, link_profile, new_profile_id, sought_by
 from webapp.tokens.verification import VerifiedClaims
+
+OLDER_NEWS = "a newer login has set it already"
+_OVERWRITING = frozenset({MergeStrategy.SET, MergeStrategy.SET_OR_CLEAR})
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A visitor of whom verified claims speak. ``links`` are those that can be tried; ``sought`` is all they lead to.
+
+    ``profile_hint`` is the browser's word: used only if that profile is unlinked or linked to the same ``sub``.
+    """
+
+    goal: WebGoal
+    claims: VerifiedClaims
+    profile_hint: str | None
+    links: tuple[LinkValue, ...]
+    sought: Sought
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +77,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a token is about to do. ``changed`` has the new values of each property that differs (``[]`` = cleared).
+    """What claims are about to do. ``changed`` has the new values of each property that differs (``[]`` = cleared).
 
     ``links`` are those that could be tried, ``before`` is what the profile has now (nothing, if it is a new one).
+    ``told_at`` has the properties that are set or cleared, with the moment (Unix seconds) of this news about them.
     ``merge_problems`` are those of the outcome that no single row has.
     """
 
@@ -70,51 +88,78 @@ class Plan:
     linked: Linked
     links: tuple[LinkValue, ...]
     readings: tuple[MappingReading, ...]
-    rules: Sequence[Rule] = ()
     before: Members[str, list[str]] = field(default_factory=dict)
     changed: Members[str, list[str]] = field(default_factory=dict)
+    told_at: Members[str, int] = field(default_factory=dict)
     merge_problems: Members[str, list[str]] = field(default_factory=dict)
 
 
-def plan_sync(
-    session: Session, goal: WebGoal, claims: VerifiedClaims, *, profile_hint: str | None, for_update: bool
-) -> Plan:
-    """Decide what ``claims`` do to which profile.
+def visit_of(goal: WebGoal, claims: VerifiedClaims, definitions: Definitions, *, profile_hint: str | None) -> Visit:
+    """Return the visit of which verified claims tell."""
+    links = link_values(goal, claims.claims, definitions.types)
+    return Visit(goal, claims, profile_hint, links, sought_by(claims, links, profile_hint))
 
-    With ``for_update`` everything that the decision rests on stays as it is until the transaction ends. Without, this
-    only reads.
+
+def plan_sync(visit: Visit, facts: Facts, definitions: Definitions) -> Plan:
+    """Decide what a visit does to which profile. ``facts`` answer what it seeks.
 
     Raises:
         IdentityConflictError: an unproven link points at someone else's profile.
     """
-    property_ids = _property_ids(goal)
-    if for_update:
-        hold_property_set(session)
-    types, identifiers = property_types(session, property_ids), indexed_among(session, property_ids)
-    links = link_values(goal, claims.claims, types)
-    if for_update:
-        lock_identifiers(session, identifiers_to_lock(claims, links, profile_hint))
-    linked = link_profile(session, claims, links, profile_hint=profile_hint, for_update=for_update)
-    readings = read_mappings(goal, claims.claims, types, identifiers)
+    goal, claims, links, hint = visit.goal, visit.claims, visit.links, visit.profile_hint
+    linked = link_profile(facts, claims, links, profile_hint=hint)
+    readings = read_mappings(goal, claims.claims, definitions.types, definitions.identifying)
     if linked.profile is None and not goal.allow_creation:
         outcome = Outcome(ProfileState.NOTFOUND, None, switch_profile=linked.switch_profile)
         return Plan(outcome, linked, links, readings)
     rules = [reading.rule for reading in readings if reading.rule is not None]
     if linked.profile is None:
-        profile_id = new_profile_id(session, links, profile_hint=profile_hint)
+        profile_id = new_profile_id(facts, links, profile_hint=hint)
         before: dict[str, list[str]] = {}
         rules += _identifier_rules(links)
     else:
-        profile_id, before = linked.profile.id, profile_property_values(linked.profile)
+        profile_id, before = linked.profile.id, linked.profile.values
+    told = {} if linked.profile is None else linked.profile.told_at
+    issued_at = int(claims.issued_at.timestamp())
+    rules, late = _sort_out_older_news(rules, told, issued_at)
     merged = merge(before, rules)
+    merge_problems = {**merged.problems, **{name: [*merged.problems.get(name, ()), OLDER_NEWS] for name in late}}
     outcome = Outcome(
         _state(linked, merged.changed),
         profile_id,
         tuple(sorted(merged.changed)),
-        _problems(readings, merged.problems),
+        _problems(readings, merge_problems),
         linked.switch_profile,
     )
-    return Plan(outcome, linked, links, readings, rules, before, merged.changed, merged.problems)
+    told_at = {rule.property_id: issued_at for rule in rules if _overwrites(rule)}
+    return Plan(outcome, linked, links, readings, before, merged.changed, told_at, merge_problems)
+
+
+def change_of(plan: Plan, *, source: str, now: datetime) -> ProfileChange | None:
+    """Return what is to be stored, or None if the profile stays as it is. ``source`` is shown beside the values."""
+    if plan.outcome.profile_id is None:
+        return None
+    before = plan.linked.profile or StoredProfile(plan.outcome.profile_id, now)
+    after = changed_profile(before, plan.changed, source=source, now=now)
+    # Though no value differs, the news is newer: what is older must not overwrite it from now on.
+    after = replace(after, told_at={**before.told_at, **plan.told_at})
+    is_new = plan.linked.profile is None
+    return ProfileChange(after, plan.changed, is_new=is_new) if is_new or after != before else None
+
+
+def _sort_out_older_news(
+    rules: Sequence[Rule], told_at: Members[str, int], issued_at: int
+) -> tuple[list[Rule], list[str]]:
+    """Return the rules to apply, and the properties of which something newer is known.
+
+    Tokens may arrive in another order than they were issued in: a browser that was offline posts its token late.
+    """
+    late = [rule for rule in rules if _overwrites(rule) and told_at.get(rule.property_id, 0) > issued_at]
+    return [rule for rule in rules if rule not in late], list(dict.fromkeys(rule.property_id for rule in late))
+
+
+def _overwrites(rule: Rule) -> bool:
+    return rule.strategy in _OVERWRITING and (bool(rule.values) or rule.strategy is MergeStrategy.SET_OR_CLEAR)
 
 
 def _state(linked: Linked, changed: Members[str, list[str]]) -> ProfileState:
@@ -142,6 +187,7 @@ def _identifier_rules(links: tuple[LinkValue, ...]) -> list[Rule]:
     ]
 
 
-def _property_ids(goal: WebGoal) -> set[str]:
+def properties_of(goal: WebGoal) -> set[str]:
+    """Return the ids of all properties that a visit of this goal reads or writes."""
     mapped = {mapping.profile_property for mapping in goal.mappings_to(Direction.TO_PROFILE)}
     return mapped | {link.profile_property for link in goal.links}

@@ -7,15 +7,17 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from webapp.connections.goals import LiveGoal
+from webapp.profiles.definitions import read_definitions
+from webapp.profiles.facts import find_facts
 from webapp.tokens.exchange import LoginCall, answer_of, claims_of_call
-from webapp.tokens.planning import Plan, plan_sync
-from webapp.tokens.verification import check_claims
+from webapp.tokens.planning import Plan, plan_sync, properties_of, visit_of
+from webapp.tokens.verification import VerifiedClaims, check_claims
 
 
 def preview_sync(
     session: Session, goal: LiveGoal, claims: Mapping[str, Any], *, profile_hint: str | None, now: datetime
 ) -> Plan:
-    """Return what `sync_visitor` would write at ``now`` if a good signature stood below ``claims``.
+    """Return what would be written at ``now`` if a good signature stood below ``claims``.
 
     It checks and decides with the token service's own code, and only reads: not even a lock is taken.
 
@@ -24,7 +26,7 @@ def preview_sync(
         IdentityConflictError: an unproven link points at someone else's profile.
     """
     checked = check_claims(claims, goal, now=now, leeway_seconds=0)
-    return plan_sync(session, goal.web_goal, checked, profile_hint=profile_hint, for_update=False)
+    return _plan(session, goal, checked, profile_hint)
 
 
 def preview_exchange(session: Session, goal: LiveGoal, call: LoginCall, *, now: datetime) -> dict[str, Any]:
@@ -34,6 +36,11 @@ def preview_exchange(session: Session, goal: LiveGoal, call: LoginCall, *, now: 
         CallOutOfTimeError, TokenSubjectError: such a call would be refused.
         IdentityConflictError: an unproven link points at someone else's profile.
     """
-    claims = claims_of_call(call, goal, now=now)
-    plan = plan_sync(session, goal.web_goal, claims, profile_hint=call.profile_id, for_update=False)
+    plan = _plan(session, goal, claims_of_call(call, goal, now=now), call.profile_id)
     return answer_of(goal.web_goal, plan.outcome, {**plan.before, **plan.changed})
+
+
+def _plan(session: Session, goal: LiveGoal, claims: VerifiedClaims, profile_hint: str | None) -> Plan:
+    definitions = read_definitions(session, properties_of(goal.web_goal))
+    visit = visit_of(goal.web_goal, claims, definitions, profile_hint=profile_hint)
+    return plan_sync(visit, find_facts(session, [visit.sought], for_update=False), definitions)

@@ -1,23 +1,31 @@
 """Receipts: a token is applied once, also when it comes twice at the same moment."""
 
 import hashlib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import delete, select, tuple_, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import delete, insert, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from webapp.database import insert_missing
-from webapp.errors import NotFoundError
+from webapp.database import table_of
 from webapp.tokens.models import TokenReceipt
+from webapp.tokens.planning import Outcome
 
 MARGIN = timedelta(hours=1)
 """Beyond ``exp``: more than the longest leeway that the settings allow, and than what clocks differ."""
 SWEEP_LIMIT = 1000
 _SWEEP_EVERY = 256
 
-Answer = dict[str, Any]
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Proof that a token was applied, with what was answered. ``token_digest`` is what the token is remembered by."""
+
+    goal_id: int
+    token_digest: bytes
+    outcome: Outcome
+    keep_until: datetime
 
 
 def token_digest(token: str) -> bytes:
@@ -30,38 +38,43 @@ def login_digest(subject: str, login_id: str) -> bytes:
     return hashlib.sha256(f"login\0{subject}\0{login_id}".encode()).digest()
 
 
-def claim_receipt(session: Session, goal_id: int, digest: bytes, *, keep_until: datetime) -> bool:
-    """Say if this token is new to the goal, and from now on it is not. Rolled back, it never was here.
-
-    The primary key decides between two at once: the second waits for the first. Raises NotFoundError if the goal is
-    gone meanwhile.
-    """
-    row = {"goal_id": goal_id, "token_digest": digest, "outcome": None, "keep_until": keep_until}
-    try:
-        return insert_missing(session, TokenReceipt, [row]) == 1
-    except IntegrityError as error:
-        raise NotFoundError("There is no goal with this key.") from error
-
-
-def keep_outcome(session: Session, goal_id: int, digest: bytes, answer: Answer) -> None:
-    """Keep what was answered, for the same token's next visit."""
-    session.execute(update(TokenReceipt).where(*_is(goal_id, digest)).values(outcome=answer))
+def find_receipts(session: Session, keys: Collection[tuple[int, bytes]]) -> dict[tuple[int, bytes], Receipt]:
+    """Return those receipts of ``keys`` (goal id and digest) that there are."""
+    table = TokenReceipt
+    query = select(table.goal_id, table.token_digest, table.outcome, table.keep_until).where(
+        tuple_(table.goal_id, table.token_digest).in_(sorted(keys))
+    )
+    found = [
+        Receipt(goal_id, digest, Outcome.from_json(answer), keep_until)
+        for goal_id, digest, answer, keep_until in session.execute(query)
+    ]
+    return {(receipt.goal_id, receipt.token_digest): receipt for receipt in found}
 
 
-def keep_longer(session: Session, goal_id: int, digest: bytes, *, keep_until: datetime) -> None:
-    """Keep a receipt at least until then: a token may be good for longer than the call that told of its login."""
-    later = TokenReceipt.keep_until < keep_until
-    session.execute(update(TokenReceipt).where(*_is(goal_id, digest), later).values(keep_until=keep_until))
+def keep_receipts(session: Session, receipts: Sequence[Receipt]) -> None:
+    """Keep new receipts. Raises IntegrityError if one is there already, or its goal is gone."""
+    rows = [
+        {
+            "goal_id": receipt.goal_id,
+            "token_digest": receipt.token_digest,
+            "outcome": receipt.outcome.as_json(),
+            "keep_until": receipt.keep_until,
+        }
+        for receipt in receipts
+    ]
+    if rows:
+        session.execute(insert(table_of(TokenReceipt)), rows)
 
 
-def earlier_outcome(session: Session, goal_id: int, digest: bytes) -> Answer:
-    """Return what was answered when the token came first."""
-    return session.scalars(select(TokenReceipt.outcome).where(*_is(goal_id, digest))).one() or {}
+def keep_longer(session: Session, receipt: Receipt, *, keep_until: datetime) -> None:
+    """Keep a receipt until then: a token may be good for longer than the call that told of its login."""
+    is_it = TokenReceipt.goal_id == receipt.goal_id, TokenReceipt.token_digest == receipt.token_digest
+    session.execute(update(TokenReceipt).where(*is_it).values(keep_until=keep_until))
 
 
-def sweep_sometimes(session: Session, digest: bytes, *, now: datetime) -> None:
+def sweep_sometimes(session: Session, digests: Collection[bytes], *, now: datetime) -> None:
     """Remove receipts of expired tokens, once in about 256 tokens and far more than come in between."""
-    if digest[0] % _SWEEP_EVERY == 0:
+    if any(digest[0] % _SWEEP_EVERY == 0 for digest in digests):
         sweep_receipts(session, now=now)
 
 
@@ -75,8 +88,4 @@ def sweep_receipts(session: Session, *, now: datetime, limit: int = SWEEP_LIMIT)
         .with_for_update(skip_locked=True)
     )
     key = tuple_(TokenReceipt.goal_id, TokenReceipt.token_digest)
-    session.execute(delete(TokenReceipt).where(key.in_(expired)).execution_options(synchronize_session=False))
-
-
-def _is(goal_id: int, digest: bytes) -> tuple[Any, Any]:
-    return TokenReceipt.goal_id == goal_id, TokenReceipt.token_digest == digest
+    session.execute(delete(table_of(TokenReceipt)).where(key.in_(expired)))

@@ -1,56 +1,163 @@
-"""Sync: a verified token becomes a change of one profile, in one transaction."""
+"""Sync: verified tokens become changes of profiles, many in one transaction, each of them once."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from flask import current_app
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from snippets.goals import WebGoal
+from snippets.goals import PROFILE_ID
 from webapp.connections.goals import LiveGoal
-from webapp.profiles.embedded import apply_rules, create_profile
-from webapp.tokens.linking import is_somebody_elses, keep_identity
-from webapp.tokens.planning import Outcome, plan_sync
-from webapp.tokens.receipts import MARGIN, claim_receipt, earlier_outcome, keep_longer, keep_outcome, sweep_sometimes
+from webapp.connections.live_goals import forget_live_goal, live_goal
+from webapp.errors import WebsyncError
+from webapp.group_commit import GroupCommit
+from webapp.profiles.definitions import Definitions, read_definitions
+from webapp.profiles.embedded import hold_property_set, lock_identifiers
+from webapp.profiles.facts import Facts, Identity, Sought, find_facts
+from webapp.profiles.writing import ProfileChange, link_identities, store_profiles
+from webapp.tokens.linking import identifiers_to_lock, is_open
+from webapp.tokens.planning import Outcome, Visit, change_of, plan_sync, properties_of, visit_of
+from webapp.tokens.receipts import MARGIN, Receipt, find_receipts, keep_longer, keep_receipts, sweep_sometimes
 from webapp.tokens.verification import VerifiedClaims
 
 
-def sync_visitor(
-    session: Session,
-    goal: LiveGoal,
-    claims: VerifiedClaims,
-    token_digest: bytes,
-    *,
-    profile_hint: str | None,
-    now: datetime,
-) -> Outcome:
-    """Write the mapped claims to the visitor's profile, once for each token.
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A verified token, or an authenticated call, that is applied once. ``digest`` is what it is remembered by.
 
     ``profile_hint`` is the browser's word: used only if that profile is unlinked or linked to the same ``sub``.
+    """
+
+    goal: LiveGoal
+    claims: VerifiedClaims
+    digest: bytes
+    profile_hint: str | None
+    now: datetime
+
+    @property
+    def keep_until(self) -> datetime:
+        """How long its receipt is needed: as long as it might be posted again."""
+        return self.claims.expires_at + MARGIN
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of a post. ``stored`` has the values that the visitor's profile has now."""
+
+    outcome: Outcome
+    stored: dict[str, list[str]]
+
+
+PostCommit = GroupCommit[Post, Applied]
+
+
+def sync_visitor(post: Post) -> Applied:
+    """Write the mapped claims of ``post`` to the visitor's profile, once; return when that is committed.
 
     Raises:
         IdentityConflictError: an unproven link points at someone else's profile.
         NotFoundError: the goal was deleted meanwhile.
     """
-    if not claim_receipt(session, goal.id, token_digest, keep_until=claims.expires_at + MARGIN):
-        keep_longer(session, goal.id, token_digest, keep_until=claims.expires_at + MARGIN)
-        earlier = Outcome.from_json(earlier_outcome(session, goal.id, token_digest))
+    commit: PostCommit = current_app.extensions["post_commit"]
+    try:
+        return commit.submit(post)
+    except IntegrityError:
+        # What is known of the goal may be a second old.
+        key = post.goal.web_goal.key
+        forget_live_goal(key)
+        return commit.submit(replace(post, goal=live_goal(key)))
+
+
+def apply_posts(session: Session, posts: Sequence[Post]) -> list[Applied | WebsyncError]:
+    """Apply ``posts`` as if one after the other: what came of each, or why it was refused.
+
+    Statements serve all posts together. Posts that may lead to the same profile, or make it, go in rounds, so that
+    each finds what the one before it left.
+    """
+    hold_property_set(session)
+    definitions = read_definitions(session, set().union(*(properties_of(post.goal.web_goal) for post in posts)))
+    visits = [visit_of(post.goal.web_goal, post.claims, definitions, profile_hint=post.profile_hint) for post in posts]
+    lock_identifiers(session, set().union(*(identifiers_to_lock(visit.sought) for visit in visits)))
+    # Who else brings one of these posts waits for the locks: a receipt is here by now, or this is the first.
+    receipts = find_receipts(session, {(post.goal.id, post.digest) for post in posts})
+    ledger = _Ledger(session, posts, visits, definitions, receipts)
+    waiting: Sequence[int] = range(len(posts))
+    while waiting:
+        waiting = ledger.apply_round(waiting)
+    keep_receipts(session, ledger.new_receipts)
+    sweep_sometimes(session, [post.digest for post in posts], now=posts[0].now)
+    return [ledger.applied[number] for number in range(len(posts))]
+
+
+@dataclass(slots=True)
+class _Ledger:
+    """The posts of one transaction by their numbers, and what has become of them so far."""
+
+    session: Session
+    posts: Sequence[Post]
+    visits: Sequence[Visit]
+    definitions: Definitions
+    receipts: dict[tuple[int, bytes], Receipt]
+    new_receipts: list[Receipt] = field(default_factory=list)
+    applied: dict[int, Applied | WebsyncError] = field(default_factory=dict)
+
+    def apply_round(self, waiting: Sequence[int]) -> list[int]:
+        """Apply those that have nothing to do with one before them, and return the numbers of the others."""
+        facts = find_facts(self.session, [self._sought(number) for number in waiting], for_update=True)
+        taken: set[tuple[str, str]] = set()
+        later: list[int] = []
+        changes: list[ProfileChange] = []
+        identities: dict[Identity, str] = {}
+        for number in waiting:
+            sought = self._sought(number)
+            touched = identifiers_to_lock(sought) | {(PROFILE_ID, each) for each in facts.candidates(sought)}
+            is_later = not taken.isdisjoint(touched)
+            taken |= touched  # also of one that has to wait: nobody overtakes it
+            if is_later:
+                later.append(number)
+                continue
+            try:
+                change = self._apply(number, facts, identities)
+            except WebsyncError as error:
+                self.applied[number] = error
+            else:
+                changes += [change] if change is not None else []
+        store_profiles(self.session, changes, self.definitions.identifying)
+        link_identities(self.session, identities)
+        return later
+
+    def _sought(self, number: int) -> Sought:
+        post, sought = self.posts[number], self.visits[number].sought
+        receipt = self.receipts.get((post.goal.id, post.digest))
+        if receipt is None or receipt.outcome.profile_id is None:
+            return sought
+        return replace(sought, profile_ids=sought.profile_ids | {receipt.outcome.profile_id})
+
+    def _apply(self, number: int, facts: Facts, identities: dict[Identity, str]) -> ProfileChange | None:
+        post, visit = self.posts[number], self.visits[number]
+        receipt = self.receipts.get((post.goal.id, post.digest))
+        if receipt is not None:
+            self.applied[number] = self._apply_again(visit, receipt, facts, keep_until=post.keep_until)
+            return None
+        plan = plan_sync(visit, facts, self.definitions)
+        outcome, identity = plan.outcome, visit.sought.identity
+        if outcome.profile_id is not None and facts.by_identity.get(identity) != outcome.profile_id:
+            identities[identity] = outcome.profile_id
+        receipt = Receipt(post.goal.id, post.digest, outcome, post.keep_until)
+        self.receipts[post.goal.id, post.digest] = receipt
+        self.new_receipts.append(receipt)
+        stored = {name: values for name, values in {**plan.before, **plan.changed}.items() if values}
+        self.applied[number] = Applied(outcome, stored)
+        return change_of(plan, source=f"Web goal {visit.goal.name}", now=post.now)
+
+    def _apply_again(self, visit: Visit, receipt: Receipt, facts: Facts, *, keep_until: datetime) -> Applied:
+        if receipt.keep_until < keep_until:
+            keep_longer(self.session, receipt, keep_until=keep_until)
+        earlier, hint = receipt.outcome, visit.profile_hint
         # The Action may have told of this login before the browser knew its profile.
-        is_other = profile_hint not in {None, earlier.profile_id}
-        return replace(earlier, switch_profile=is_other and is_somebody_elses(session, claims, profile_hint or ""))
-    outcome = _apply(session, goal.web_goal, claims, profile_hint=profile_hint, now=now)
-    keep_outcome(session, goal.id, token_digest, outcome.as_json())
-    sweep_sometimes(session, token_digest, now=now)
-    return outcome
-
-
-def _apply(
-    session: Session, goal: WebGoal, claims: VerifiedClaims, *, profile_hint: str | None, now: datetime
-) -> Outcome:
-    plan = plan_sync(session, goal, claims, profile_hint=profile_hint, for_update=True)
-    if plan.outcome.profile_id is None:
-        return plan.outcome
-    profile = plan.linked.profile or create_profile(session, plan.outcome.profile_id, now=now)
-    # The profile is locked, so merging once more gives what was planned.
-    apply_rules(session, profile, plan.rules, source=f"Web goal {goal.name}", now=now)
-    keep_identity(session, claims, profile)
-    return plan.outcome
+        is_other = hint not in {None, earlier.profile_id}
+        switch_profile = is_other and not is_open(facts, visit.sought.identity, hint)
+        profile = facts.profiles.get(earlier.profile_id or "")
+        return Applied(replace(earlier, switch_profile=switch_profile), profile.values if profile else {})

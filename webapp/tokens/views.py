@@ -10,8 +10,8 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from webapp.accounts.guard import public
 from webapp.auth0.signing_keys import signing_keys
-from webapp.connections.goals import LiveGoal, find_live_goal
-from webapp.database import reading, transaction
+from webapp.connections.goals import LiveGoal
+from webapp.connections.live_goals import live_goal
 from webapp.errors import WebsyncError
 from webapp.profiles.embedded import PROFILE_ID_PATTERN
 from webapp.runs.receiving import receiving, watch_received
@@ -19,8 +19,10 @@ from webapp.sealing import sealer
 from webapp.settings import settings
 from webapp.tokens.exchange import MAX_CALL_BYTES, LoginCall, check_secret, exchange_login, receipt_of
 from webapp.tokens.planning import Outcome
+from webapp.tokens.receipts import token_digest
+from webapp.tokens.recent import recent_tokens
 from webapp.tokens.refusals import BodyTooLargeError, GoalOffError, NotJsonError, OriginNotAllowedError
-from webapp.tokens.sync import sync_visitor
+from webapp.tokens.sync import Post, sync_visitor
 from webapp.tokens.verification import verify_token
 
 MAX_BODY_BYTES = 24 * 1024
@@ -92,31 +94,34 @@ def _receive(goal_key: str) -> Outcome:
     now = datetime.now(UTC)
     goal = _open_goal(goal_key)  # 404, 403
     post = _read_post()  # 413, 415, 400
-    # No transaction is open yet: fetching the tenant's keys may take seconds.
+    digest = token_digest(post.token)
+    known = recent_tokens().find(goal, digest, post.profile_id, now)
+    if known is not None:
+        receiving().of_person(known.subject)
+        receiving().applied(known.outcome.state, known.outcome.profile_id)
+        return known.outcome
     claims = verify_token(  # 401, 413, 503
         post.token, goal, signing_keys(), now=now, leeway_seconds=settings().token_leeway_seconds
     )
     receiving().of_person(claims.subject)
-    with transaction() as session:
-        digest = receipt_of(goal.web_goal, claims, post.token)
-        outcome = sync_visitor(session, goal, claims, digest, profile_hint=post.profile_id, now=now)
+    receipt_digest = receipt_of(goal.web_goal, claims, post.token)
+    outcome = sync_visitor(Post(goal, claims, receipt_digest, post.profile_id, now)).outcome  # 409
     receiving().applied(outcome.state, outcome.profile_id)
+    recent_tokens().keep(goal, digest, claims, outcome, now=now)
     log.info("token_applied", goal=goal_key, subject=sealer().pseudonym(claims.subject), state=outcome.state)
     return outcome
 
 
 def _exchange(goal_key: str) -> ResponseReturnValue:
     now = datetime.now(UTC)
-    with reading() as session:
-        goal = find_live_goal(session, goal_key)  # 404, 403
+    goal = live_goal(goal_key)  # 404, 403
     receiving().of_goal(goal.id, goal_key)
     check_secret(goal, request.headers.get("Authorization"), sealer())  # 401; before anything is read
     if not (goal.is_open and goal.web_goal.server_exchange):
         raise GoalOffError("The goal does not take logins now.")
     call = LoginCall.model_validate_json(_read_body(MAX_CALL_BYTES))  # 413, 415, 400
     receiving().of_person(call.user_id)
-    with transaction() as session:
-        answer = exchange_login(session, goal, call, now=now)
+    answer = exchange_login(goal, call, now=now)  # 400, 401, 409
     receiving().applied(answer["state"], answer["profileId"])
     log.info("login_applied", goal=goal_key, subject=sealer().pseudonym(call.user_id), state=answer["state"])
     return answer
@@ -124,8 +129,7 @@ def _exchange(goal_key: str) -> ResponseReturnValue:
 
 def _open_goal(goal_key: str) -> LiveGoal:
     """Return a goal that takes tokens from where this one comes. Programs other than browsers send no origin."""
-    with reading() as session:
-        goal = find_live_goal(session, goal_key)
+    goal = live_goal(goal_key)
     receiving().of_goal(goal.id, goal_key)
     if request.origin is not None:
         if request.origin not in goal.web_goal.allowed_origins:
