@@ -21,6 +21,7 @@ test: $(SETUP) ## every check and test, in a real browser and on both databases
 setup: $(SETUP) ## only the set-up: .venv with everything
 
 bench: $(SETUP) ## measure the speed (docs/performance.md)
+	@tools/prepare_bench.sh $(BIN)
 	@$(BIN)/python -m tools.bench $(OPTIONS)
 
 lint: $(SETUP) ## ruff and mypy
@@ -32,7 +33,7 @@ lock: $(SETUP) ## resolve the dependencies anew into requirements/*.txt
 	@tools/lock.sh $(BIN)
 
 clean: ## remove everything that was made here
-	rm -rf $(VENV) build dist .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/node_modules
+	rm -rf $(VENV) build dist .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/node_modules tools/bench/peer/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(SETUP): requirements/dev.txt requirements/run.txt pyproject.toml

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import orjson
 from sqlalchemy import create_engine, make_url, text
@@ -44,15 +45,10 @@ def postgresql(folder: Path) -> Iterator[MakeDatabase]:  # noqa: ARG001, a socke
         server.cleanup()
 
 
-def found_sums(database_url: str) -> tuple[int, int, int]:
-    """Return how many profiles, points and interests a database of Websync has in all."""
-    people = points = interests = 0
+def stored_properties(database_url: str) -> Iterator[dict[str, Any]]:
+    """Yield the properties of each profile. Websync and its peer call table and column the same."""
     engine = create_engine(database_url)
     with engine.connect() as connection:
         for (properties,) in connection.execute(text("SELECT CAST(properties AS TEXT) FROM profiles")):
-            stored = orjson.loads(properties)
-            people += 1
-            points += sum(int(value) for value in stored["points"]["values"])
-            interests += len(stored["interests"]["values"])
+            yield orjson.loads(properties)
     engine.dispose()
-    return people, points, interests

@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -106,24 +105,3 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def noop_command(name: str, port: int) -> list[str]:
-    """Return how to start a server that does nothing: ``flask`` or ``wsgi``."""
-    return [sys.executable, "-m", "tools.bench.noop", name, str(port), str(THREADS)]
-
-
-def websync_command(*words: str) -> list[str]:
-    """Return how to call ``websync``."""
-    return [sys.executable, "-m", "webapp.cli", *words]
-
-
-def websync_environment(database_url: str, port: int) -> dict[str, str]:
-    """Return the settings of a service as in production, but for its tenant, which is on this computer."""
-    return {
-        "WEBSYNC_MODE": "development",
-        "WEBSYNC_DATABASE_URL": database_url,
-        "WEBSYNC_PORT": str(port),
-        "WEBSYNC_PUBLIC_URL": f"http://127.0.0.1:{port}",
-        "WEBSYNC_THREADS": str(THREADS),
-    }

@@ -165,11 +165,6 @@ def email(person: int) -> str:
     return f"person-{person}@bench.example"
 
 
-def websync_request(post: Post) -> str:
-    """Return the HTTP request with which a browser posts a token."""
-    return http_request("POST", f"/sync/{GOAL_KEY}/token", json.dumps({"token": post.token, "profileId": None}))
-
-
 def http_request(method: str, path: str, body: str = "", headers: Mapping[str, str] = MappingProxyType({})) -> str:
     """Return a whole HTTP request."""
     lines = {
