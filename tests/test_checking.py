@@ -59,7 +59,9 @@ def test_a_good_installation_has_nothing_wrong(
     found = findings(app, "Shop")
     # then all is good, and the keys were really fetched
     assert wrong(found) == []
-    assert f"Shop: 2 signing keys at {tenant.base_url}/.well-known/jwks.json" in [finding.text for finding in found]
+    assert f"Shop: 2 signing keys (RS256) at {tenant.base_url}/.well-known/jwks.json" in [
+        finding.text for finding in found
+    ]
 
 
 def test_each_missing_scope_is_named(

@@ -85,7 +85,11 @@ def _build_floors(app: Flask, settings: Settings) -> None:
         settings.database_url, sqlite_synchronous=settings.sqlite_synchronous
     )
     app.extensions["sealer"] = sealer
-    app.extensions["signing_keys"] = KeyCache()
+    app.extensions["signing_keys"] = KeyCache(
+        database,
+        https_only=not settings.allows_loopback_tenant,
+        max_waiting=max(1, settings.threads // 2),  # so that the others answer those whose keys are known
+    )
     app.extensions["live_goals"] = LiveGoals(database)
     app.extensions["recent_tokens"] = RecentTokens()
     app.extensions["post_commit"] = GroupCommit(database, apply_posts)

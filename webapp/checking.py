@@ -1,14 +1,15 @@
 """`websync check`: what is wrong with an installation, and how to mend it."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import httpx2
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
+from webapp.auth0.key_fetching import FetchError, fetch_key_set
+from webapp.auth0.key_sets import KeySet
 from webapp.auth0.management import ManagementClient
-from webapp.auth0.signing_keys import TIMEOUT_SECONDS, FetchError, fetch_body, read_keys
 from webapp.auth0.tenant import InvalidDomainError, Tenant, parse_domain
 from webapp.code_pages.deployment import DEPLOY_SCOPES
 from webapp.connections.models import Connection
@@ -79,8 +80,13 @@ def _check_connection(connection: Connection) -> Iterator[Finding]:
 
 def _check_keys(name: str, tenant: Tenant) -> Finding:
     try:
-        with httpx2.Client(timeout=TIMEOUT_SECONDS) as http:
-            count = len(read_keys(fetch_body(http, tenant.jwks_url)))
+        keys = asyncio.run(fetch_key_set(tenant, https_only=not settings().allows_loopback_tenant))
     except FetchError as error:
         return Finding(False, f"{name}: signing keys: {error}", f"Can this machine reach {tenant.jwks_url}?")
-    return Finding(True, f"{name}: {count} signing keys at {tenant.jwks_url}")
+    return Finding(True, f"{name}: {_count(keys)} at {tenant.jwks_url}")
+
+
+def _count(keys: KeySet) -> str:
+    number = len(keys.jwks)
+    algorithms = sorted({name for key in keys.by_id.values() for name in key.algorithms})
+    return f"{number} signing key{'' if number == 1 else 's'} ({', '.join(algorithms)})"

@@ -11,9 +11,10 @@ from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import rsa
-from jwt.algorithms import RSAAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
+from webapp.auth0.key_sets import KeySet, read_key_set
 from webapp.auth0.tenant import Tenant
 
 Json = dict[str, Any]
@@ -37,6 +38,17 @@ class SigningKey:
 def signing_key(kid: str, bits: int = 2048) -> SigningKey:
     """Return the key of this name; making one takes a while, so each is made once."""
     return SigningKey(kid, rsa.generate_private_key(public_exponent=65537, key_size=bits))
+
+
+def ec_jwk(kid: str, curve: ec.EllipticCurve) -> Json:
+    """Return the public key of a new pair on ``curve`` as a tenant would publish it."""
+    public: Json = json.loads(ECAlgorithm.to_jwk(ec.generate_private_key(curve).public_key()))
+    return public | {"kid": kid, "use": "sig"}
+
+
+def key_set(*kids: str) -> KeySet:
+    """Return the key set of a tenant with these keys."""
+    return read_key_set(json.dumps({"keys": [signing_key(kid).as_jwk() for kid in kids]}))
 
 
 class Issuer:

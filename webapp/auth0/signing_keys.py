@@ -1,53 +1,36 @@
-"""The keys that an Auth0 tenant signs with: fetched over HTTP, kept, and fetched again as rarely as rotation allows.
+"""The keys that an Auth0 tenant signs with: fetched in the background, kept, and fetched as rarely as rotation allows.
 
-Source: Auth0, "JSON Web Key Sets" and "Rotate signing keys"; RFC 7517; RFC 8725.
+When they are fetched and how long they are believed is decided in key_ages.py.
 """
 
-import json
+import asyncio
 import threading
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
-from typing import Any, ClassVar
-from urllib.parse import urlsplit
+from typing import ClassVar
 
-import httpx2
-import jwt
 import structlog
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from flask import current_app
 
+from webapp.auth0.background import Background
+from webapp.auth0.kept_keys import keep_keys, load_keys
+from webapp.auth0.key_ages import REFRESH_SECONDS, RETRY_SECONDS, Need, TenantKeys, need_of
+from webapp.auth0.key_fetching import TIMEOUT_SECONDS, FetchError, fetch_key_set
+from webapp.auth0.key_sets import KeySet, SigningKey
 from webapp.auth0.tenant import Tenant
+from webapp.database import Database
 from webapp.errors import WebsyncError
-from webapp.settings import is_loopback
+
+__all__ = ["KeyCache", "KeysUnavailableError", "SigningKey", "UnknownKeyError", "signing_keys"]
 
 log = structlog.get_logger()
 
-RSA_ALGORITHMS = frozenset({"RS256", "PS256"})
-EC_ALGORITHMS = frozenset({"ES256"})
-FRESH_SECONDS = 600
-"""Auth0 recommends 5 to 10 minutes. It is also how long a revoked key lives on here."""
-UNKNOWN_KEY_SECONDS = 60
-"""Tokens with invented key ids fetch the keys at most once in this time."""
-RETRY_SECONDS = 5
-"""How long a failed fetch is believed before the next."""
-TIMEOUT_SECONDS = 5.0
-MAX_BODY_BYTES = 256 * 1024
-MAX_KEYS = 20
-MIN_KEY_BITS = 2048
-MAX_KEY_BITS = 8192
+DATABASE_SECONDS = 1.0
+"""How long the database may take to say what it keeps, before the tenant is asked."""
+MAX_WAITING = 8
 
-
-@dataclass(frozen=True, slots=True)
-class SigningKey:
-    """A public key of a tenant, and the algorithms (RFC 7518, 3.1) whose signatures it may verify, and no others."""
-
-    public_key: RSAPublicKey | EllipticCurvePublicKey
-    algorithms: frozenset[str]
-
-
-Keys = dict[str | None, SigningKey]
+_NOTHING_KNOWN = TenantKeys()
 
 
 class UnknownKeyError(WebsyncError):
@@ -64,38 +47,41 @@ class KeysUnavailableError(WebsyncError):
     """The tenant's signing keys could not be fetched, so nobody can say yet if the token is good. Try again.
 
     What to do: see that Websync reaches https://YOUR-DOMAIN/.well-known/jwks.json and that the connection's Auth0
-    domain is right. Keys that were fetched before stay in use meanwhile.
+    domain is right. Keys that were fetched before stay in use for up to a day meanwhile.
     """
 
     slug, title, status = "keys-unavailable", "The tenant's keys are unavailable", HTTPStatus.SERVICE_UNAVAILABLE
     headers: ClassVar[dict[str, str]] = {"Retry-After": str(RETRY_SECONDS)}
 
 
-class FetchError(Exception):
-    """The keys did not come. The message says why and holds nothing of the answer."""
-
-
-@dataclass(slots=True)
-class _TenantKeys:
-    """What is known of one tenant. ``lock`` is held while its keys are being fetched; times are in epoch seconds."""
-
-    keys: Keys = field(default_factory=dict)
-    fetched_at: float | None = None
-    failed_at: float | None = None
-    hunted_at: float | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-
 class KeyCache:
-    """The signing keys of all tenants. Threads share it: one fetches, the others wait or use the keys of before."""
+    """The signing keys of all tenants, for all threads. Each tenant is fetched by one at a time, in the background.
 
-    def __init__(self) -> None:
-        self._tenants: dict[str, _TenantKeys] = {}
+    ``database`` keeps the keys for the next start. Unless ``https_only``, a tenant may be on this computer, by http.
+    At most ``max_waiting`` threads wait for keys at once, and none for longer than ``timeout_seconds`` and a second.
+    """
+
+    def __init__(
+        self,
+        database: Database | None = None,
+        *,
+        https_only: bool = False,
+        max_waiting: int = MAX_WAITING,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> None:
+        self._database = database
+        self._https_only = https_only
+        self._places = threading.BoundedSemaphore(max_waiting)
+        self._timeout_seconds = timeout_seconds
+        self._known: dict[str, TenantKeys] = {}
+        self._flights: dict[str, threading.Event] = {}
         self._lock = threading.Lock()
+        self._background = Background("signing-keys")
 
-    @cached_property
-    def _http(self) -> httpx2.Client:
-        return httpx2.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False)
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is being fetched or kept."""
+        return self._background.is_idle
 
     def key_for(self, tenant: Tenant, kid: str | None, now: float) -> SigningKey:
         """Return the key ``kid`` of ``tenant``. ``now`` is in epoch seconds.
@@ -104,51 +90,88 @@ class KeyCache:
 
         Raises:
             UnknownKeyError: the tenant has no such key.
-            KeysUnavailableError: the keys were never fetched, or have no such key and cannot be fetched now.
+            KeysUnavailableError: there are no keys that may be believed, or not this one, and none can be fetched now.
         """
-        with self._lock:
-            known = self._tenants.setdefault(tenant.base_url, _TenantKeys())
-        if not _is_within(FRESH_SECONDS, known.fetched_at, now):
-            self._refresh_stale(tenant, known, now)
-        key = _choose(known.keys, kid)
-        if key is None:
-            self._hunt(tenant, known, kid, now)
-            key = _choose(known.keys, kid)
-        if key is not None:
+        known = self._known.get(tenant.base_url, _NOTHING_KNOWN)
+        key = known.keys.find(kid)
+        if key is not None and known.age(now) < REFRESH_SECONDS:
             return key
-        if known.failed_at is not None or known.fetched_at is None:
-            raise KeysUnavailableError("The signing keys of the tenant cannot be fetched now.")
-        raise UnknownKeyError("The tenant has no key with the id that the token names.", check="kid")
+        flight = self._start_what_is_needed(tenant, kid, now)
+        if flight is not None:
+            self._wait(tenant, flight, now)
+        return _choose(self._known.get(tenant.base_url, _NOTHING_KNOWN), kid, now)
 
-    def _refresh_stale(self, tenant: Tenant, known: _TenantKeys, now: float) -> None:
-        # Who finds keys, even old ones, need not wait for the thread that fetches new ones.
-        if not known.lock.acquire(blocking=known.fetched_at is None):
-            return
+    def _start_what_is_needed(self, tenant: Tenant, kid: str | None, now: float) -> threading.Event | None:
+        """Return what the caller has to wait for, if it has to."""
+        with self._lock:
+            need = need_of(self._known.get(tenant.base_url, _NOTHING_KNOWN), kid, now)
+            if need is Need.NOTHING:
+                return None
+            flight = self._flights.get(tenant.base_url)
+            if flight is None:
+                flight = self._flights[tenant.base_url] = threading.Event()
+                self._background.run(partial(self._fly, tenant, kid, need, now, flight))
+        return None if need is Need.REFRESH else flight
+
+    def _wait(self, tenant: Tenant, flight: threading.Event, now: float) -> None:
+        if not self._places.acquire(blocking=False):
+            raise KeysUnavailableError("The signing keys of the tenant are being fetched.")
         try:
-            if not _is_within(FRESH_SECONDS, known.fetched_at, now) and not _is_within(
-                RETRY_SECONDS, known.failed_at, now
-            ):
-                self._fetch_into(tenant, known, now)
+            # The second is for the database and the thread; the fetch itself ends in its own time.
+            has_landed = flight.wait(self._timeout_seconds + 1)
         finally:
-            known.lock.release()
+            self._places.release()
+        if not has_landed:
+            self._learn(tenant, lambda known: known.failed(now))
 
-    def _hunt(self, tenant: Tenant, known: _TenantKeys, kid: str | None, now: float) -> None:
-        if known.fetched_at in {None, now} or _is_within(RETRY_SECONDS, known.failed_at, now):
-            return
-        with known.lock:
-            has_come = _choose(known.keys, kid) is not None
-            if not has_come and not _is_within(UNKNOWN_KEY_SECONDS, known.hunted_at, now):
-                known.hunted_at = now
-                self._fetch_into(tenant, known, now)
-
-    def _fetch_into(self, tenant: Tenant, known: _TenantKeys, now: float) -> None:
+    async def _fly(self, tenant: Tenant, kid: str | None, need: Need, now: float, flight: threading.Event) -> None:
+        """Get new keys, from the database if another process has fetched them already, else from the tenant."""
+        keys = None
         try:
-            keys = read_keys(fetch_body(self._http, tenant.jwks_url))
+            if not await self._adopt_kept(tenant, kid, need, now):
+                keys = await self._fetch(tenant, need, now)
+        finally:
+            with self._lock:
+                del self._flights[tenant.base_url]
+            flight.set()
+        if keys is not None and self._database is not None:
+            await asyncio.to_thread(keep_keys, self._database, tenant, keys, now)
+
+    async def _adopt_kept(self, tenant: Tenant, kid: str | None, need: Need, now: float) -> bool:
+        """Take what the database keeps if that is newer, and say if nothing else is needed then."""
+        if self._database is None:
+            return False
+        try:
+            async with asyncio.timeout(DATABASE_SECONDS):
+                kept = await asyncio.to_thread(load_keys, self._database, tenant)
+        except TimeoutError:
+            return False
+        known = self._known.get(tenant.base_url, _NOTHING_KNOWN)
+        if kept is None or TenantKeys(*kept).age(now) >= known.age(now):
+            return False
+        known = self._learn(tenant, lambda known: known.fetched(*kept))
+        left = need_of(known, kid, now)
+        return known.keys.find(kid) is not None and (left is Need.NOTHING or (left, need) == (Need.REFRESH, Need.FETCH))
+
+    async def _fetch(self, tenant: Tenant, need: Need, now: float) -> KeySet | None:
+        is_hunt = need is Need.HUNT
+        try:
+            keys = await fetch_key_set(tenant, https_only=self._https_only, seconds=self._timeout_seconds)
         except FetchError as error:
-            known.failed_at = now
+            self._learn(tenant, lambda known: known.failed(now, is_hunt=is_hunt))
             log.warning("signing_keys_unavailable", tenant=tenant.base_url, reason=str(error))
-        else:
-            known.keys, known.fetched_at, known.failed_at = keys, now, None
+            return None
+        self._learn(tenant, lambda known: known.fetched(keys, now, is_hunt=is_hunt))
+        return keys
+
+    def _learn(self, tenant: Tenant, news: Callable[[TenantKeys], TenantKeys]) -> TenantKeys:
+        with self._lock:
+            before = self._known.get(tenant.base_url, _NOTHING_KNOWN)
+            after = self._known[tenant.base_url] = news(before)
+        old, new = before.keys.by_id.keys(), after.keys.by_id.keys()
+        if before.fetched_at is not None and old != new:
+            log.info("signing_keys_changed", tenant=tenant.base_url, added=len(new - old), gone=len(old - new))
+        return after
 
 
 def signing_keys() -> KeyCache:
@@ -157,75 +180,10 @@ def signing_keys() -> KeyCache:
     return found
 
 
-def fetch_body(http: httpx2.Client, url: str) -> bytes:
-    """Return what stands at ``url``: at most `MAX_BODY_BYTES`, by https (or by http from this computer)."""
-    parts = urlsplit(url)
-    if parts.scheme != "https" and not is_loopback(parts.hostname):
-        raise FetchError("not https")
-    body = bytearray()
-    try:
-        # Compressed answers are not asked for and not unpacked: a few bytes could become gigabytes.
-        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
-        with http.stream("GET", url, headers=headers) as response:
-            if response.status_code != HTTPStatus.OK:
-                raise FetchError(f"status {response.status_code}")
-            for chunk in response.iter_raw():
-                body += chunk
-                if len(body) > MAX_BODY_BYTES:
-                    raise FetchError("the answer is too large")
-    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        raise FetchError(type(error).__name__) from error
-    return bytes(body)
-
-
-def read_keys(body: bytes) -> Keys:
-    """Return the usable keys of a JWKS by their ids. Keys of other kinds are left out, one by one."""
-    try:
-        listed = json.loads(body)["keys"]
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise FetchError("the answer is no key set") from error
-    if not isinstance(listed, list):
-        raise FetchError("the answer is no key set")
-    keys: Keys = {}
-    for jwk in listed[:MAX_KEYS]:
-        if isinstance(jwk, dict) and (key := _prepare(jwk)) is not None:
-            keys.setdefault(jwk.get("kid"), key)
-    if not keys:
-        raise FetchError("the key set has no key that can be used")
-    return keys
-
-
-def _prepare(jwk: dict[str, Any]) -> SigningKey | None:
-    possible = {"RSA": RSA_ALGORITHMS, "EC": EC_ALGORITHMS}.get(str(jwk.get("kty")), frozenset[str]())
-    # A key that names an algorithm is for that one alone. Source: RFC 7517, 4.4; RFC 8725, 3.1.
-    algorithms = frozenset(name for name in possible if jwk.get("alg", name) == name)
-    if not algorithms or jwk.get("use", "sig") != "sig" or not isinstance(jwk.get("kid"), str | None):
-        return None
-    public_key = _public_key(jwk)
-    return None if public_key is None else SigningKey(public_key, algorithms)
-
-
-def _public_key(jwk: dict[str, Any]) -> RSAPublicKey | EllipticCurvePublicKey | None:
-    # Only the public numbers: certificates and private members have no say here.
-    names = {"kty", "n", "e"} if jwk["kty"] == "RSA" else {"kty", "crv", "x", "y"}
-    numbers = {name: jwk.get(name) for name in names}
-    if not all(isinstance(number, str) and len(number) <= MAX_KEY_BITS for number in numbers.values()):
-        return None
-    try:
-        key = jwt.PyJWK(numbers, "RS256" if jwk["kty"] == "RSA" else "ES256").key
-    except (jwt.PyJWTError, ValueError, TypeError):
-        return None
-    if isinstance(key, RSAPublicKey):
-        return key if MIN_KEY_BITS <= key.key_size <= MAX_KEY_BITS else None
-    return key if isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1) else None
-
-
-def _choose(keys: Keys, kid: str | None) -> SigningKey | None:
-    if kid is None:
-        return next(iter(keys.values())) if len(keys) == 1 else None
-    return keys.get(kid)
-
-
-def _is_within(seconds: float, moment: float | None, now: float) -> bool:
-    # A clock that was set back makes old news, not eternally fresh news.
-    return moment is not None and 0 <= now - moment < seconds
+def _choose(known: TenantKeys, kid: str | None, now: float) -> SigningKey:
+    key = known.keys.find(kid) if known.is_believed(now) else None
+    if key is not None:
+        return key
+    if known.is_out(now) or not known.is_believed(now):
+        raise KeysUnavailableError("The signing keys of the tenant cannot be fetched now.")
+    raise UnknownKeyError("The tenant has no key with the id that the token names.", check="kid")

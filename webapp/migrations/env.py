@@ -3,6 +3,7 @@
 from alembic import context
 
 import webapp.accounts.models
+import webapp.auth0.models
 import webapp.code_pages.models
 import webapp.connections.models
 import webapp.profiles.models
