@@ -3,6 +3,7 @@
 The same linking, mapping and receipts as for tokens. What the Action sends is Auth0's word, as a verified token is.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -71,7 +72,7 @@ def claims_of_call(call: LoginCall, goal: LiveGoal, *, now: datetime) -> Verifie
 def receipt_of(goal: WebGoal, claims: VerifiedClaims, token: str) -> bytes:
     """Return by what a token is remembered: by its login, if the Action told of that, else by itself."""
     login_id = claims.claims.get(login_claim(goal))
-    if goal.server_exchange and isinstance(login_id, str) and 8 <= len(login_id) <= 64:
+    if goal.server_exchange and isinstance(login_id, str) and re.fullmatch(LOGIN_ID_PATTERN, login_id):
         return login_digest(claims.subject, login_id)
     return token_digest(token)
 

@@ -42,7 +42,7 @@ class TokenEncryptedError(TokenRefusedError):
 
 
 class TokenAlgorithmError(TokenRefusedError):
-    """The token is not signed with RS256, or not in a way that Websync understands.
+    """The token is not signed with RS256.
 
     What to do: choose RS256 in Auth0 (Applications > your application > Advanced Settings > OAuth).
     """
@@ -50,8 +50,23 @@ class TokenAlgorithmError(TokenRefusedError):
     slug, title = "token-algorithm", "The token's algorithm is not accepted"
 
 
+class TokenExtensionError(TokenRefusedError):
+    """The token's header asks for an extension of JWT (``crit``, ``b64``), and Websync knows none; nor does Auth0."""
+
+    slug, title = "token-extension", "The token asks for an extension"
+
+
+class TokenEmbeddedKeyError(TokenRefusedError):
+    """The token's header brings a signing key along, or says where one is; only the tenant's own keys count.
+
+    Auth0 makes no such tokens: somebody else made this one.
+    """
+
+    slug, title = "token-embedded-key", "The token brings its own key"
+
+
 class TokenKindError(TokenRefusedError):
-    """The token is of another kind than the goal asks for, such as an access token instead of an ID token.
+    """The token is of another kind than the goal asks for: an access token instead of an ID token, a token in a token.
 
     What to do: use the token snippet that the goal's page shows, or change the kind of token there.
     """
