@@ -18,8 +18,9 @@ STOREYS = [
     {"connections"},
     {"accounts"},
     {"profiles", "auth0"},
-    {"metrics"},
-    {"health", "errors"},
+    {"health"},
+    {"metrics", "rates"},
+    {"errors"},
     {"assets", "database", "group_commit", "logs", "moments", "sealing", "settings"},
 ]
 LEVELS = {room: level for level, rooms in enumerate(STOREYS) for room in rooms}

@@ -11,7 +11,6 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from webapp.accounts import views as accounts
 from webapp.accounts.session import install_guard
-from webapp.accounts.tries import limiter
 from webapp.assets import STATIC, TEMPLATES
 from webapp.auth0.signing_keys import KeyCache
 from webapp.code_pages import rule_move
@@ -27,6 +26,7 @@ from webapp.logs import configure_logs
 from webapp.metrics import install_metrics
 from webapp.moments import install_filters
 from webapp.profile_pages import views as profile_pages
+from webapp.rates import Rates
 from webapp.sealing import Sealer
 from webapp.settings import Settings, load_settings
 from webapp.tokens import views as tokens
@@ -60,7 +60,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     install_filters(app)
     install_metrics(app)
     install_guard(app)  # before the CSRF check: whoever is not signed in hears that, not that a token is missing
-    limiter.init_app(app)
     csrf = CSRFProtect(app)
     csrf.exempt(tokens.bp)  # programs of other origins post there, with a token of their own and no cookie
     rooms = (
@@ -93,6 +92,7 @@ def _build_floors(app: Flask, settings: Settings) -> None:
     app.extensions["live_goals"] = LiveGoals(database)
     app.extensions["recent_tokens"] = RecentTokens()
     app.extensions["post_commit"] = GroupCommit(database, apply_posts)
+    app.extensions["rates"] = Rates(settings.limits_url)
     app.secret_key, *fallbacks = sealer.derived_keys("session")
     app.config["SECRET_KEY_FALLBACKS"] = fallbacks
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import redis
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -15,6 +16,7 @@ from webapp.code_pages.deployment import DEPLOY_SCOPES
 from webapp.connections.models import Connection
 from webapp.database import database, reading
 from webapp.errors import WebsyncError
+from webapp.rates import MEMORY_URL, rates
 from webapp.sealing import SealBrokenError, sealer
 from webapp.settings import settings
 
@@ -40,6 +42,7 @@ def check_all(connection_name: str | None = None) -> Iterator[Finding]:
         yield Finding(False, f"database: {type(error).__name__}", remedy)
         return
     yield Finding(True, f"database: {database().engine.dialect.name}, tables up to date")
+    yield _check_limits()
     chosen = [each for each in connections if connection_name in {None, each.name, each.key}]
     if not chosen and connection_name is not None:
         yield Finding(False, f"connections: none is called {connection_name}", "See the page Connections.")
@@ -47,6 +50,17 @@ def check_all(connection_name: str | None = None) -> Iterator[Finding]:
         yield Finding(True, "connections: none yet", "Add one on the page Connections, or: websync config apply FILE")
     for connection in chosen:
         yield from _check_connection(connection)
+
+
+def _check_limits() -> Finding:
+    if settings().limits_url == MEMORY_URL:
+        return Finding(True, "limits: counted in each web process")
+    try:
+        rates().ask_redis()
+    except redis.RedisError as error:
+        remedy = "Look at WEBSYNC_LIMITS_URL: is that Redis up? Meanwhile each web process counts by itself."
+        return Finding(False, f"limits: Redis: {type(error).__name__}", remedy)
+    return Finding(True, "limits: counted in Redis")
 
 
 def _check_connection(connection: Connection) -> Iterator[Finding]:

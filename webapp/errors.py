@@ -39,6 +39,7 @@ class WebsyncError(Exception):
     def __init__(self, detail: str, **members: object) -> None:
         super().__init__(detail)
         self.detail = detail
+        self.retry_after_seconds: int | None = None
         self.members = members
 
 
@@ -119,6 +120,8 @@ def _answer_websync_error(error: WebsyncError) -> ResponseReturnValue:
     g.problem_slug = error.slug
     response = _answer(error.title, error.status, error.detail, slug=error.slug, members=error.members)
     response.headers.update(error.headers)
+    if error.retry_after_seconds is not None:
+        response.headers["Retry-After"] = str(error.retry_after_seconds)
     return response
 
 

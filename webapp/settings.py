@@ -61,6 +61,9 @@ class Settings(BaseSettings):
     proxies: int = Field(default=0, ge=0, le=10)
     session_hours: int = Field(default=12, ge=1, le=720)
     token_leeway_seconds: int = Field(default=30, ge=0, le=60)
+    limits_url: str = "memory://"
+    address_posts_per_minute: int = Field(default=6_000, ge=0)
+    goal_posts_per_minute: int = Field(default=300_000, ge=0)
     metrics_token: SecretStr | None = Field(default=None, min_length=16)
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
@@ -105,6 +108,23 @@ class Settings(BaseSettings):
         if parsed.drivername == "sqlite" and not parsed.database:
             raise ValueError("must name a file: several threads cannot share a database in memory")
         return parsed.render_as_string(hide_password=False)
+
+    @field_validator("limits_url")
+    @classmethod
+    def _check_limits_url(cls, url: str) -> str:
+        if url == "memory://":
+            return url
+        try:
+            parts = urlsplit(url)
+            is_redis = parts.scheme in {"redis", "rediss"} and bool(parts.hostname) and parts.port != 0
+            is_redis = is_redis and (parts.path.strip("/") or "0").isdecimal()
+        except ValueError:
+            is_redis = False
+        if not is_redis:
+            raise ValueError(
+                "must be memory:// or a Redis such as redis://redis.example.com:6379/0 (rediss:// with TLS)"
+            )
+        return url
 
     @field_validator("public_url")
     @classmethod

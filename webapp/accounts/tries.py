@@ -1,10 +1,31 @@
-"""How often somebody may try a password or a link: guessing has to be slow. Counted in each process."""
+"""How often somebody may try a password or a link: guessing has to be slow."""
 
-from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
-TRIES = "10 per 5 minutes"
+from flask import request
+
+from webapp.rates import Rate, TooManyRequestsError, client_address, rates
+
+TRIES = Rate("sign-in", limit=10, seconds=300)
 TOO_MANY = "Too many tries from your address. Wait a few minutes, then try again."
 
-limiter = Limiter(get_remote_address, storage_uri="memory://", strategy="moving-window", headers_enabled=True)
-limit_tries = limiter.shared_limit(TRIES, scope="sign-in", methods=["POST"], error_message=TOO_MANY)
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def limit_tries(view: Callable[P, R]) -> Callable[P, R]:
+    """Count each POST to the view for the address that it comes from; all views that do so count together."""
+
+    @wraps(view)
+    def limited(*args: P.args, **kwargs: P.kwargs) -> R:
+        if request.method == "POST":
+            try:
+                rates().check(TRIES, client_address())
+            except TooManyRequestsError as error:
+                error.detail = TOO_MANY
+                raise
+        return view(*args, **kwargs)
+
+    return limited

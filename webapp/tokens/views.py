@@ -1,11 +1,13 @@
 """POST /sync/<goal>/token, where a browser hands in the token of a login, and …/login, which the Action calls."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import structlog
 from flask import Blueprint, Response, g, request
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from webapp.accounts.guard import public
@@ -14,10 +16,12 @@ from webapp.connections.goals import LiveGoal
 from webapp.connections.live_goals import live_goal
 from webapp.errors import WebsyncError
 from webapp.profiles.embedded import PROFILE_ID_PATTERN
+from webapp.rates import TooManyRequestsError
 from webapp.runs.receiving import receiving, watch_received
 from webapp.sealing import sealer
 from webapp.settings import settings
 from webapp.tokens.exchange import MAX_CALL_BYTES, LoginCall, check_secret, exchange_login, receipt_of
+from webapp.tokens.limits import limit_address, limit_goal
 from webapp.tokens.planning import Outcome
 from webapp.tokens.receipts import token_digest
 from webapp.tokens.recent import recent_tokens
@@ -41,6 +45,20 @@ class TokenPost(BaseModel):
 
     token: str = Field(min_length=1)
     profile_id: str | None = Field(default=None, alias="profileId", pattern=f"^{PROFILE_ID_PATTERN.pattern}$")
+
+
+@bp.before_request
+def limit_posts() -> None:
+    """Refuse an address that posts too often, before anything is looked at."""
+    if request.method != "POST":
+        return
+    try:
+        limit_address()
+    except TooManyRequestsError:
+        # The page that posted may read when to try again.
+        with suppress(WebsyncError, SQLAlchemyError):
+            _open_goal(str((request.view_args or {}).get("goal_key")))
+        raise
 
 
 @bp.post("/sync/<goal_key>/token", provide_automatic_options=False)
@@ -93,6 +111,7 @@ def allow_origin(response: Response) -> Response:
 def _receive(goal_key: str) -> Outcome:
     now = datetime.now(UTC)
     goal = _open_goal(goal_key)  # 404, 403
+    limit_goal(goal_key)  # 429
     post = _read_post()  # 413, 415, 400
     digest = token_digest(post.token)
     known = recent_tokens().find(goal, digest, post.profile_id, now)
@@ -117,6 +136,7 @@ def _exchange(goal_key: str) -> ResponseReturnValue:
     goal = live_goal(goal_key)  # 404, 403
     receiving().of_goal(goal.id, goal_key)
     check_secret(goal, request.headers.get("Authorization"), sealer())  # 401; before anything is read
+    limit_goal(goal_key)  # 429
     if not (goal.is_open and goal.web_goal.server_exchange):
         raise GoalOffError("The goal does not take logins now.")
     call = LoginCall.model_validate_json(_read_body(MAX_CALL_BYTES))  # 413, 415, 400
