@@ -14,7 +14,7 @@ STOREYS = [
     {"app"},
     {"trying"},
     {"code_pages", "tokens", "profile_pages"},
-    {"runs"},
+    {"runs", "conflicts"},
     {"connections"},
     {"accounts"},
     {"profiles", "auth0"},

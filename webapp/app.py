@@ -15,6 +15,7 @@ from webapp.assets import STATIC, TEMPLATES
 from webapp.auth0.signing_keys import KeyCache
 from webapp.code_pages import rule_move
 from webapp.code_pages import views as code_pages
+from webapp.conflicts import views as conflicts
 from webapp.connections import history_views as history
 from webapp.connections import views as connections
 from webapp.connections.live_goals import LiveGoals
@@ -69,6 +70,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         code_pages.bp,
         rule_move.bp,
         profile_pages.bp,
+        conflicts.bp,
         tokens.bp,
         trying.bp,
     )

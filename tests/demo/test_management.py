@@ -86,13 +86,13 @@ def test_the_rate_limit_answers_429_with_its_headers(management: httpx2.Client, 
 
 
 def test_users_are_listed_found_and_paged(management: httpx2.Client) -> None:
-    assert len(management.get("users").json()) == 5
+    assert len(management.get("users").json()) == 6
     page = management.get("users", params={"per_page": 2, "page": 2, "include_totals": "true"}).json()
-    assert (page["start"], page["limit"], page["length"], page["total"]) == (4, 2, 1, 5)
+    assert (page["start"], page["limit"], page["length"], page["total"]) == (4, 2, 2, 6)
     by_plan = management.get("users", params={"q": 'user_metadata.plan:"gold"', "fields": "user_id"}).json()
     assert by_plan == [{"user_id": ADA}]
     assert len(management.get("users", params={"q": "identities.connection:google-oauth2"}).json()) == 1
-    assert len(management.get("users", params={"q": "email_verified:false"}).json()) == 1
+    assert len(management.get("users", params={"q": "email_verified:false"}).json()) == 2
     assert management.get("users-by-email", params={"email": "ada@shop.example"}).json()[0]["user_id"] == ADA
     assert management.get("users-by-email", params={"email": "ADA@shop.example"}).json() == []
     assert management.get("users-by-email").status_code == 400
@@ -126,13 +126,13 @@ def test_a_wrong_change_of_a_user_is_refused(management: httpx2.Client, user_id:
 
 
 def test_connections_come_by_offset_and_by_checkpoint(management: httpx2.Client) -> None:
-    assert len(management.get("connections").json()) == 2
+    assert len(management.get("connections").json()) == 3
     assert [entry["strategy"] for entry in management.get("connections", params={"strategy": "auth0"}).json()] == [
         "auth0"
     ]
-    first = management.get("connections", params={"take": 1}).json()
-    second = management.get("connections", params={"take": 1, "from": first["next"]}).json()
-    assert len({first["connections"][0]["id"], second["connections"][0]["id"]}) == 2
+    first = management.get("connections", params={"take": 2}).json()
+    second = management.get("connections", params={"take": 2, "from": first["next"]}).json()
+    assert len({each["id"] for each in (*first["connections"], *second["connections"])}) == 3
     assert "next" not in second
 
 

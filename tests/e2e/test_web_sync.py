@@ -272,6 +272,43 @@ def test_a_warning_is_seen_before_a_goal_is_saved_with_it(demo: Demo, admin_page
     look_at(page, "goal-saved-with-warnings")
 
 
+def test_an_identity_conflict_is_shown_with_both_sides_and_decided(
+    demo: Demo, admin_page: Page, new_context: NewContext
+) -> None:
+    # given a goal that takes e-mail addresses without proof, and Ada's profile
+    page = admin_page
+    make_connection(page, demo, "Trusting shop")
+    goal_key = make_goal(page, demo, "Trusting")
+    link = page.get_by_role("group", name=re.compile("^Identifier link ")).filter(has=page.get_by_label("Auth0 field"))
+    link.last.get_by_label("Only if Auth0 verified it").uncheck()
+    save(page)
+    shop = open_shop(new_context(), demo, goal_key)
+    log_in(shop, "Ada Okafor")
+    owned = shop.locator("[data-profile-id]").inner_text()
+    # when somebody with her address, which nobody has verified, logs in elsewhere
+    other = open_shop(new_context(), demo, goal_key)
+    with other.expect_response(lambda response: response.url.endswith(f"/sync/{goal_key}/token")) as answer:
+        other.get_by_role("button", name="Log in").click()
+        other.get_by_role("button", name="A. Okafor").click()
+    assert answer.value.status == 409
+    # then the goal's page tells, and the conflict has both sides
+    page.reload()
+    look_at(page, "goal-with-conflict")
+    page.get_by_role("link", name="1 identity conflict waits for your decision").click()
+    look_at(page, "conflicts")
+    page.get_by_role("link", name="twitter|5120478813").click()
+    expect(page.get_by_role("region", name="The profile and its owner")).to_contain_text("ada@shop.example")
+    look_at(page, "conflict")
+    # when the admin gives the visitor a profile of their own
+    page.get_by_role("button", name="Give the visitor a profile of their own").click()
+    expect(page.get_by_text("The visitor has a profile of their own now.")).to_be_visible()
+    look_at(page, "conflict-decided")
+    # then the next login goes there
+    log_in_again(other, "A. Okafor")
+    expect(other.locator("[data-outcome]")).to_contain_text("MODIFIED")
+    assert other.locator("[data-profile-id]").inner_text() != owned
+
+
 def test_what_two_people_edit_at_once_is_not_lost(demo: Demo, admin_page: Page) -> None:
     # given a connection's page that is open twice
     page = admin_page

@@ -16,6 +16,8 @@ READER_CLIENT_ID = "reader-demo"
 READER_CLIENT_SECRET = "reader-demo-secret"  # noqa: S105 - the same
 DATABASE = "Username-Password-Authentication"
 SOCIAL = "google-oauth2"
+UNPROVEN_SOCIAL = "twitter"
+"""A login whose e-mail addresses nobody vouches for."""
 # The Management API's audience depends on the tenant's address, which the stored data shall not know.
 MANAGEMENT = "management"
 MANAGEMENT_SCOPES = [
@@ -48,6 +50,12 @@ def seed_data(stamp: str) -> Data:
         "connections": [
             {"id": "con_DemoDatabase0001", "name": DATABASE, "strategy": "auth0", "realms": [DATABASE]},
             {"id": "con_DemoGoogle000001", "name": SOCIAL, "strategy": SOCIAL, "realms": [SOCIAL]},
+            {
+                "id": "con_DemoTwitter00001",
+                "name": UNPROVEN_SOCIAL,
+                "strategy": UNPROVEN_SOCIAL,
+                "realms": [UNPROVEN_SOCIAL],
+            },
         ],
         "resource_servers": {API_AUDIENCE: {"name": "Shop API", "scopes": ["read:orders", "write:orders"]}},
         "client_grants": [
@@ -178,5 +186,15 @@ def _users(stamp: str) -> list[Data]:
             picture="https://cdn.shop.example/people/zoe.png",
             user_metadata={"plan": "free", "note": 'likes <b>bold</b> & "quotes"'},
             app_metadata={"customer_number": "C-1005", "points": 0},
+        ),
+        # Ada with another login, or somebody who says so: Auth0 has not verified the address.
+        _user(
+            stamp,
+            "twitter|5120478813",
+            email="ada@shop.example",
+            email_verified=False,
+            name="A. Okafor",
+            nickname="a_okafor",
+            picture="https://cdn.shop.example/people/a_okafor.png",
         ),
     ]

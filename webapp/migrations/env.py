@@ -5,6 +5,7 @@ from alembic import context
 import webapp.accounts.models
 import webapp.auth0.models
 import webapp.code_pages.models
+import webapp.conflicts.models
 import webapp.connections.models
 import webapp.profiles.models
 import webapp.tokens.models  # noqa: F401, the tables register themselves

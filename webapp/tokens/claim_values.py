@@ -72,7 +72,12 @@ def link_values(goal: WebGoal, claims: Claims, types: Types) -> tuple[LinkValue,
 
 
 def read_mappings(
-    goal: WebGoal, claims: Claims, types: Types, identifiers: Collection[str]
+    goal: WebGoal,
+    claims: Claims,
+    types: Types,
+    identifiers: Collection[str],
+    *,
+    passed_over: Collection[LinkValue] = (),
 ) -> tuple[MappingReading, ...]:
     """Return what each mapping to the profile makes of a token, in the order of the rows.
 
@@ -81,15 +86,23 @@ def read_mappings(
 
     ``identifiers`` are the properties by which profiles are found. What only the visitor says is not stored there:
     whoever wrote somebody else's address into his own profile would be found by that person's next login. Only a link
-    of this goal that does without verification lets it in; such a link never leads to somebody else's profile.
+    of this goal that does without verification lets it in; such a link never leads to somebody else's profile. Not even
+    that does it while the link leads there (``passed_over``): the value is somebody else's.
     """
+    foreign = {link.position for link in passed_over}
     return tuple(
-        _read_mapping(goal, mapping, claims, types, identifiers) for mapping in goal.mappings_to(Direction.TO_PROFILE)
+        _read_mapping(goal, mapping, claims, types, identifiers, foreign)
+        for mapping in goal.mappings_to(Direction.TO_PROFILE)
     )
 
 
 def _read_mapping(
-    goal: WebGoal, mapping: Mapping, claims: Claims, types: Types, identifiers: Collection[str]
+    goal: WebGoal,
+    mapping: Mapping,
+    claims: Claims,
+    types: Types,
+    identifiers: Collection[str],
+    foreign: Collection[int],
 ) -> MappingReading:
     name = claim_name(goal, mapping.auth0_field)
     if name not in claims:
@@ -97,17 +110,18 @@ def _read_mapping(
     property_id = mapping.profile_property
     property_type = types.get(property_id) or suggested_type(mapping.auth0_field, mapping.strategy)
     values, problems = _values(mapping.auth0_field, claims[name], property_type)
-    if values and property_id in identifiers and not _may_identify(goal, mapping, claims):
+    if values and property_id in identifiers and not _may_identify(goal, mapping, claims, foreign):
         problems = [NOT_VERIFIED]
     if problems:
         return MappingReading(mapping, problems=tuple(problems))
     return MappingReading(mapping, Rule(property_id, values, mapping.strategy, property_type))
 
 
-def _may_identify(goal: WebGoal, mapping: Mapping, claims: Claims) -> bool:
+def _may_identify(goal: WebGoal, mapping: Mapping, claims: Claims, foreign: Collection[int]) -> bool:
     field = mapping.auth0_field
-    for link in goal.links:
-        if (link.auth0_field, link.profile_property) == (field, mapping.profile_property) and not _is_proven(link):
+    for position, link in enumerate(goal.links):
+        is_same = (link.auth0_field, link.profile_property) == (field, mapping.profile_property)
+        if is_same and not _is_proven(link) and position not in foreign:
             return True
     if field in VERIFIED_BY:
         return claims.get(claim_name(goal, VERIFIED_BY[field])) is True

@@ -2,7 +2,8 @@
 
 In this order: the goal's identifier links; the profile that a verified token linked to this Auth0 user before; the
 profile id that the browser named; a new profile. What only the visitor says never reaches into the profile of somebody
-else (BlueConic fact sheet, 1.14: a profile id is no proof of identity).
+else (BlueConic fact sheet, 1.14: a profile id is no proof of identity): a link that leads there is passed over, and if
+nothing else says who the visitor is, that is a conflict for an admin to decide.
 
 All of it is decided on facts that were read before: nothing here asks the database.
 """
@@ -32,13 +33,15 @@ class FoundBy(StrEnum):
 class Linked:
     """The visitor's profile or None, and what led to it. ``link`` is the link, if it was one.
 
-    ``switch_profile`` is true if the profile that the browser named belongs to somebody else.
+    ``switch_profile`` is true if the profile that the browser named belongs to somebody else. ``passed_over`` are
+    links that lead to somebody else's profile by the visitor's word alone.
     """
 
     profile: StoredProfile | None
     found_by: FoundBy | None
     link: LinkValue | None
     switch_profile: bool
+    passed_over: tuple[LinkValue, ...] = ()
 
 
 def identity_of(claims: VerifiedClaims) -> Identity:
@@ -68,18 +71,24 @@ def link_profile(
     """Find the visitor's profile among ``facts``, which answer `sought_by`.
 
     Raises:
-        IdentityConflictError: an unproven link points at the profile of another user, of this tenant or another.
+        IdentityConflictError: an unproven link points at the profile of another user, of this tenant or another, and
+            this one has no profile yet.
     """
     visitor = identity_of(claims)
-    profile, found_by, link = _find_profile(facts, visitor, links, profile_hint)
-    if profile is not None and not (link is not None and link.is_proven) and not is_open(facts, visitor, profile.id):
-        raise IdentityConflictError("The profile that the token points at belongs to another user.")
+    passed_over = tuple(link for link in links if _leads_to_somebody_else(facts, visitor, link))
+    profile, found_by, link = _find_profile(
+        facts, visitor, [link for link in links if link not in passed_over], profile_hint
+    )
+    if passed_over and found_by in {None, FoundBy.HINT}:
+        first = passed_over[0]
+        raise IdentityConflictError(visitor, facts.by_identifier[first.property_id, first.value], first.position)
     is_other = profile_hint is not None and (profile is None or profile.id != profile_hint)
     return Linked(
         profile=profile,
         found_by=found_by,
         link=link,
         switch_profile=is_other and not is_open(facts, visitor, profile_hint),
+        passed_over=passed_over,
     )
 
 
@@ -101,10 +110,7 @@ def _find_profile(
     facts: Facts, visitor: Identity, links: Iterable[LinkValue], profile_hint: str | None
 ) -> tuple[StoredProfile | None, FoundBy | None, LinkValue | None]:
     for link in links:
-        if link.is_profile_id:
-            profile = _open_profile(facts, visitor, link.value)
-        else:
-            profile = facts.profiles.get(facts.by_identifier.get((link.property_id, link.value), ""))
+        profile = _open_profile(facts, visitor, link.value) if link.is_profile_id else _profile_by(facts, link)
         if profile is not None:
             return profile, FoundBy.LINK, link
     profile = facts.profiles.get(facts.by_identity.get(visitor, ""))
@@ -112,6 +118,17 @@ def _find_profile(
         return profile, FoundBy.IDENTITY, None
     profile = _open_profile(facts, visitor, profile_hint)
     return profile, FoundBy.HINT if profile is not None else None, None
+
+
+def _profile_by(facts: Facts, link: LinkValue) -> StoredProfile | None:
+    return facts.profiles.get(facts.by_identifier.get((link.property_id, link.value), ""))
+
+
+def _leads_to_somebody_else(facts: Facts, visitor: Identity, link: LinkValue) -> bool:
+    if link.is_proven or link.is_profile_id:
+        return False
+    profile = _profile_by(facts, link)
+    return profile is not None and not is_open(facts, visitor, profile.id)
 
 
 def _open_profile(facts: Facts, visitor: Identity, profile_id: str | None) -> StoredProfile | None:

@@ -108,7 +108,9 @@ def plan_sync(visit: Visit, facts: Facts, definitions: Definitions) -> Plan:
     """
     goal, claims, links, hint = visit.goal, visit.claims, visit.links, visit.profile_hint
     linked = link_profile(facts, claims, links, profile_hint=hint)
-    readings = read_mappings(goal, claims.claims, definitions.types, definitions.identifying)
+    readings = read_mappings(
+        goal, claims.claims, definitions.types, definitions.identifying, passed_over=linked.passed_over
+    )
     if linked.profile is None and not goal.allow_creation:
         outcome = Outcome(ProfileState.NOTFOUND, None, switch_profile=linked.switch_profile)
         return Plan(outcome, linked, links, readings)

@@ -20,6 +20,7 @@ from webapp.rates import TooManyRequestsError
 from webapp.runs.receiving import receiving, watch_received
 from webapp.sealing import sealer
 from webapp.settings import settings
+from webapp.tokens.conflicts import keeping_conflicts
 from webapp.tokens.exchange import MAX_CALL_BYTES, LoginCall, check_secret, exchange_login, receipt_of
 from webapp.tokens.limits import limit_address, limit_goal
 from webapp.tokens.planning import Outcome
@@ -124,7 +125,8 @@ def _receive(goal_key: str) -> Outcome:
     )
     receiving().of_person(claims.subject)
     receipt_digest = receipt_of(goal.web_goal, claims, post.token)
-    outcome = sync_visitor(Post(goal, claims, receipt_digest, post.profile_id, now)).outcome  # 409
+    with keeping_conflicts(goal, now=now):
+        outcome = sync_visitor(Post(goal, claims, receipt_digest, post.profile_id, now)).outcome  # 409
     receiving().applied(outcome.state, outcome.profile_id)
     recent_tokens().keep(goal, digest, claims, outcome, now=now)
     log.info("token_applied", goal=goal_key, subject=sealer().pseudonym(claims.subject), state=outcome.state)
@@ -141,7 +143,8 @@ def _exchange(goal_key: str) -> ResponseReturnValue:
         raise GoalOffError("The goal does not take logins now.")
     call = LoginCall.model_validate_json(_read_body(MAX_CALL_BYTES))  # 413, 415, 400
     receiving().of_person(call.user_id)
-    answer = exchange_login(goal, call, now=now)  # 400, 401, 409
+    with keeping_conflicts(goal, now=now):
+        answer = exchange_login(goal, call, now=now)  # 400, 401, 409
     receiving().applied(answer["state"], answer["profileId"])
     log.info("login_applied", goal=goal_key, subject=sealer().pseudonym(call.user_id), state=answer["state"])
     return answer
