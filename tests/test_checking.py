@@ -80,6 +80,19 @@ def test_each_missing_scope_is_named(
     ]
 
 
+def test_optional_scopes_are_no_mistake(
+    app: Flask,
+    store: Callable[..., None],
+    tenant: RunningTenant,  # noqa: F811
+) -> None:
+    # given an application that may read users and not Rules
+    store(tenant.base_url, READER_CLIENT_ID, READER_CLIENT_SECRET)
+    # when everything is checked, then each says what it is for
+    texts = [finding.text for finding in findings(app) if finding.is_good]
+    assert "Shop: scope read:users (optional: tries a goal on a real user)" in texts
+    assert "Shop: scope read:rules (not granted, optional: finds an old Rule by its name)" in texts
+
+
 def test_a_wrong_secret_is_told(
     app: Flask,
     store: Callable[..., None],

@@ -13,12 +13,15 @@ from webapp.auth0.key_sets import KeySet
 from webapp.auth0.management import ManagementClient
 from webapp.auth0.tenant import InvalidDomainError, Tenant, parse_domain
 from webapp.code_pages.deployment import DEPLOY_SCOPES
+from webapp.code_pages.old_rules import RULE_SCOPE
 from webapp.connections.models import Connection
 from webapp.database import database, reading
 from webapp.errors import WebsyncError
 from webapp.rates import MEMORY_URL, rates
 from webapp.sealing import SealBrokenError, sealer
 from webapp.settings import settings
+
+OPTIONAL_SCOPES = {"read:users": "tries a goal on a real user", RULE_SCOPE: "finds an old Rule by its name"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,9 @@ def _check_connection(connection: Connection) -> Iterator[Finding]:
     for scope in sorted(DEPLOY_SCOPES):
         remedy = "" if scope in granted else "Auth0: Applications > APIs > Auth0 Management API > Machine to Machine."
         yield Finding(scope in granted, f"{name}: scope {scope}", remedy)
+    for scope, purpose in OPTIONAL_SCOPES.items():
+        is_granted = "" if scope in granted else "not granted, "
+        yield Finding(True, f"{name}: scope {scope} ({is_granted}optional: {purpose})")
 
 
 def _check_keys(name: str, tenant: Tenant) -> Finding:

@@ -15,7 +15,7 @@ from webapp.auth0.answers import (
     Auth0UnavailableError,
     MissingScopeError,
 )
-from webapp.auth0.management import PAGE_SIZE, ActionDraft, ActionTrigger, ManagementClient
+from webapp.auth0.management import MAX_RULES, PAGE_SIZE, ActionDraft, ActionTrigger, ManagementClient, Rule
 from webapp.auth0.tenant import Tenant
 from webapp.demo.seed import M2M_CLIENT_ID, M2M_CLIENT_SECRET, READER_CLIENT_ID, READER_CLIENT_SECRET
 
@@ -79,6 +79,48 @@ def test_an_action_is_made_found_changed_and_read(client: ManagementClient) -> N
     assert found is not None
     assert (found.id, found.code) == (made.id, "// other")
     assert client.find_action("Websync") is None
+
+
+def test_rules_come_in_the_order_in_which_they_run(client: ManagementClient, tenant: RunningTenant) -> None:
+    # given more Rules than a page has, in no order
+    numbers = [*range(60, PAGE_SIZE * 2), *range(60)]
+    with tenant.state.change() as data:
+        data["rules"] = [
+            {"id": f"rul_{number:016}", "name": f"Rule {number}", "order": number, "enabled": number > 1, "script": "x"}
+            for number in numbers
+        ]
+    # when they are read
+    rules = client.rules()
+    # then all are there, without their code
+    assert [rule.id for rule in rules] == [f"rul_{number:016}" for number in range(PAGE_SIZE * 2)]
+    assert (rules[1].name, rules[1].enabled, rules[2].enabled) == ("Rule 1", False, True)
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda rules: rules, lambda rules: {"start": 0, "limit": 50, "total": 1, "rules": rules}]
+)
+def test_both_documented_shapes_of_the_list_of_rules_are_read(wrap: Callable[[list[Any]], Any]) -> None:
+    # given a tenant that answers with a bare list, or with totals
+    answer = wrap([{"id": "rul_0123456789abcDEF", "name": "Sync", "order": 1.5}])
+    with ScriptedTenant([lambda: jsonify(answer)]).client() as client:
+        # then both are the same Rules
+        assert client.rules() == (Rule("rul_0123456789abcDEF", "Sync", True, 1.5),)
+
+
+def test_a_list_of_rules_without_an_end_is_read_to_a_bound() -> None:
+    # given a tenant that gives the same full page for ever
+    page = [{"id": "rul_0123456789abcDEF", "name": "Sync"}] * PAGE_SIZE
+    tenant = ScriptedTenant([lambda: jsonify(page)])
+    with tenant.client() as client:
+        # when its Rules are read, then that ends
+        assert len(client.rules()) == MAX_RULES
+    assert len(tenant.requests) == 1 + MAX_RULES // PAGE_SIZE
+
+
+@pytest.mark.parametrize("answer", [7, {"rules": 7}, [{"name": "no id"}], [{"id": 7}], {}, None])
+def test_what_is_no_list_of_rules_is_refused(answer: object) -> None:
+    with ScriptedTenant([lambda: jsonify(answer)]).client() as client, pytest.raises(Auth0AnswerError):
+        client.rules()
 
 
 def test_an_action_that_is_gone_is_none(client: ManagementClient) -> None:

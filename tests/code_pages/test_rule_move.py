@@ -9,7 +9,7 @@ from snippets.rendering import SnippetKind, render
 from tests.code_pages.conftest import GOAL_KEY, PUBLIC_URL, SaveGoal
 from tests.code_pages.test_pages import NOWHERE, PAGE, shown_code, text_of
 from tests.factories import make_full_goal
-from webapp.code_pages.rule_move import OldRule, OldRuleError, read_old_rule
+from webapp.code_pages.old_rules import OldRule, OldRuleError, read_old_rule
 
 RULE_ID = "rul_0123456789abcDEF"
 MOVE = f"{PAGE}/move-rule"
@@ -104,18 +104,6 @@ def test_the_steps_name_the_secret_of_the_server_exchange(
     # when an old Rule is moved to it, then the Action's secret is named if it needs one
     text = text_of(admin_client.get(f"{MOVE}?rule={RULE_ID}").text)
     assert ("Give it the secret WEBSYNC_SECRET" in text) == server_exchange
-
-
-@pytest.mark.usefixtures("stored")
-def test_a_name_leads_to_the_place_of_the_id(admin_client: FlaskClient) -> None:
-    # when only a name is given
-    page = admin_client.get(f"{MOVE}?rule=BlueConic+sync").text
-    # then the page says where the id is and why it is needed, and makes no code yet
-    text = text_of(page)
-    assert "Find the id of the Rule" in text
-    assert "BlueConic sync" in text
-    assert "guard needs the id" in text
-    assert "wasExecuted" not in text
 
 
 @pytest.mark.usefixtures("stored")

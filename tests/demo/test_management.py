@@ -236,3 +236,16 @@ def test_other_triggers_and_methods_are_refused_in_the_same_shape(management: ht
     assert management.get("actions/triggers").json()["triggers"][0]["id"] == "post-login"
     assert management.get("actions/triggers/other/bindings").json()["statusCode"] == 404
     assert management.put("users").json()["statusCode"] == 405
+
+
+def test_rules_can_only_be_read(management: httpx2.Client) -> None:
+    # given the legacy Rule of the demo
+    (rule,) = management.get("rules").json()
+    assert rule["name"] == "BlueConic sync"
+    # when a part of it is asked for, then it is that part
+    assert management.get("rules", params={"fields": "id,name"}).json() == [{"id": rule["id"], "name": rule["name"]}]
+    without = management.get("rules", params={"fields": "script", "include_fields": "false"}).json()
+    assert set(rule) - set(without[0]) == {"script"}
+    assert management.get("rules", params={"fields": "secret"}).status_code == 400
+    # and nobody makes another
+    assert management.post("rules", json={"name": "New", "script": "x"}).status_code == 405

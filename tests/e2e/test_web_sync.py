@@ -208,9 +208,19 @@ def test_an_old_rule_is_moved_to_the_action(demo: Demo, admin_page: Page) -> Non
     # when somebody knows the old Rule by its name only
     page.get_by_label("The Rule's id or name").fill("BlueConic sync")
     page.get_by_role("button", name="Show the steps").click()
-    # then the page says where its id is
-    expect(page.get_by_role("heading", name="Find the id of the Rule")).to_be_visible()
-    look_at(page, "rule-move-name")
+    # then it is found in the tenant: there are the steps, and the Action with its guard to copy
+    expect(page.get_by_text("The Rule “BlueConic sync” (rul_DemoBlueConic001)")).to_be_visible()
+    expect(page.get_by_role("heading", level=3)).to_have_count(7)
+    assert 'if (api.rules.wasExecuted("rul_DemoBlueConic001")) return;' in copied(page, "action")
+    look_at(page, "rule-move-found")
+    # when the tenant has no Rule of the name
+    page.get_by_role("link", name="Move another Rule").click()
+    page.get_by_label("The Rule's id or name").fill("Blue sync")
+    page.get_by_role("button", name="Show the steps").click()
+    # then the page says which there are
+    expect(page.get_by_role("heading", name="No Rule of this name")).to_be_visible()
+    expect(page.get_by_role("link", name="BlueConic sync")).to_be_visible()
+    look_at(page, "rule-move-unknown")
     # when a part of the id is missing
     page.get_by_label("The Rule's id or name").fill("rul_0123")
     page.get_by_role("button", name="Show the steps").click()

@@ -1,7 +1,7 @@
-"""The tenant's Management API: the few calls that deploying an Action and trying a goal need.
+"""The tenant's Management API: the few calls that deploying an Action, trying a goal and finding an old Rule need.
 
-Source: Auth0 Management API v2 (actions, triggers/{triggerId}/bindings, users); Authentication API, "Client Credentials
-Flow".
+Source: Auth0 Management API v2 (actions, triggers/{triggerId}/bindings, users, rules); Authentication API, "Client
+Credentials Flow".
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,6 +33,8 @@ POST_LOGIN = "post-login"
 TIMEOUT_SECONDS = 10.0
 ATTEMPTS = 4
 PAGE_SIZE = 50
+MAX_RULES = 1000
+"""More are not read: no tenant has as many, and a list without an end would be read forever."""
 RENEWAL_SECONDS = 120
 """How long before its end a token is replaced. Above Authlib's own minute, whose renewal would forget the audience."""
 
@@ -107,6 +109,21 @@ class Binding:
     id: str
     action: BoundAction
     display_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A legacy Rule, without its code. Those with a lower ``order`` run first."""
+
+    id: str
+    name: str = ""
+    enabled: bool = True
+    order: float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _RulesPage:
+    rules: tuple[Rule, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +206,21 @@ class ManagementClient:
         ]
         added = {"ref": {"type": "action_id", "value": action.id}, "display_name": action.name}
         self._call("PATCH", f"actions/triggers/{POST_LOGIN}/bindings", body={"bindings": [*kept, added]})
+
+    def rules(self) -> tuple[Rule, ...]:
+        """Return the tenant's Rules in the order in which they run. Needs ``read:rules``.
+
+        Auth0 ended Rules on 2026-11-18 and does not say what it answers since: an empty list, 403, 404 or 410 would do.
+        """
+        found: list[Rule] = []
+        for number in range(MAX_RULES // PAGE_SIZE):
+            params = {"fields": "id,name,enabled,order", "page": str(number), "per_page": str(PAGE_SIZE)}
+            answer = self._call("GET", "rules", params=params | {"include_totals": "true"})
+            page = read(_RulesPage, answer if isinstance(answer, dict) else {"rules": answer}).rules
+            found += page
+            if len(page) < PAGE_SIZE:
+                break
+        return tuple(sorted(found, key=lambda rule: rule.order))
 
     def get_user(self, user_id: str) -> dict[str, Any] | None:
         """Return the user as Auth0 stores them, or None if there is none with this id. Needs ``read:users``."""

@@ -3,7 +3,6 @@
 Source: Auth0, "Migrate from Rules to Actions" and "Migrate a Rule to an Action".
 """
 
-import re
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -14,6 +13,7 @@ from snippets.actions import action_name
 from snippets.exchange import action_secrets
 from snippets.goals import WebGoal
 from snippets.rendering import RULE_ID, Snippet, SnippetKind, render
+from webapp.code_pages.old_rules import OldRule, OldRuleError, RuleSearch, read_old_rule, search_rules
 from webapp.connections.goals import find_goal, to_web_goal
 from webapp.connections.models import Connection
 from webapp.database import reading
@@ -23,31 +23,21 @@ from webapp.settings import settings
 bp = Blueprint("rule_move", __name__)
 
 JAVASCRIPT = "text/javascript; charset=utf-8"
-_SOME_ID = re.compile(rf"(?<![A-Za-z0-9_]){RULE_ID.pattern}(?![A-Za-z0-9_])")
-_NAME = re.compile(r"[A-Za-z0-9](?:[ A-Za-z0-9-]*[A-Za-z0-9])?")
-
-
-class OldRuleError(ValueError):
-    """What was typed can be neither the id nor the name of a Rule. The message says what to type instead."""
-
-
-@dataclass(frozen=True, slots=True)
-class OldRule:
-    """A Rule as somebody names it: by its id, or by its name while the id is still to be found."""
-
-    id: str | None = None
-    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """All that the page says. ``snippet`` is the guarded Action, as soon as the Rule's id is known."""
+    """All that the page says. ``snippet`` is the guarded Action, as soon as the Rule's id is known.
+
+    ``search`` is what the tenant said to a name; None if an id was typed, or nothing.
+    """
 
     goal: WebGoal
     connection: Connection
     typed: str
     rule: OldRule | None
     mistake: str | None
+    search: RuleSearch | None
     snippet: Snippet | None
 
     @property
@@ -61,23 +51,12 @@ class Move:
         return action_secrets(self.goal)
 
 
-def read_old_rule(text: str) -> OldRule:
-    """Return the Rule that ``text`` names: an id, the address of a Rule's page, or a name. Raises OldRuleError."""
-    text = text.strip()
-    if found := _SOME_ID.search(text):
-        return OldRule(id=found[0])
-    if not text:
-        raise OldRuleError("Type the id or the name of the Rule.")
-    if "rul_" in text:
-        raise OldRuleError("The id of a Rule is rul_ and 16 letters or digits. This is none: copy it whole.")
-    if not _NAME.fullmatch(text):
-        raise OldRuleError("A Rule's name has letters, digits, spaces and - only. Type its name, or its id.")
-    return OldRule(name=text)
-
-
 @bp.get("/goals/<key>/move-rule")
 def steps(key: str) -> ResponseReturnValue:
-    """Show how the old Rule of the query (``?rule=``) is moved to the goal's Action."""
+    """Show how the old Rule of the query (``?rule=``) is moved to the goal's Action.
+
+    A name is looked up in the tenant. No transaction is open meanwhile, and nothing is changed anywhere.
+    """
     move = _read_move(key, request.args.get("rule"))
     status = HTTPStatus.UNPROCESSABLE_ENTITY if move.mistake else HTTPStatus.OK
     return render_template("code_pages/rule_move.html", move=move), status
@@ -97,14 +76,18 @@ def guarded_action(key: str, rule_id: str) -> ResponseReturnValue:
 def _read_move(key: str, typed: str | None) -> Move:
     """Return what the page says to ``typed``, which is None before anybody has typed something."""
     goal, connection = _read_goal(key)
-    rule, mistake = None, None
+    rule, mistake, search = None, None, None
     if typed is not None:
         try:
             rule = read_old_rule(typed)
         except OldRuleError as error:
             mistake = str(error)
+    if rule is not None and rule.id is None:
+        search = search_rules(connection, rule.name)
+        if search.only is not None:
+            rule = OldRule(search.only.id, search.only.name)
     snippet = render(goal, SnippetKind.ACTION, old_rule_id=rule.id) if rule and rule.id else None
-    return Move(goal, connection, typed or "", rule, mistake, snippet)
+    return Move(goal, connection, typed or "", rule, mistake, search, snippet)
 
 
 def _read_goal(key: str) -> tuple[WebGoal, Connection]:

@@ -32,7 +32,18 @@ MANAGEMENT_SCOPES = [
     "create:actions",
     "update:actions",
     "delete:actions",
+    "read:rules",
 ]
+OLD_RULE = """function (user, context, callback) {
+  user.user_metadata = user.user_metadata || {};
+  var query = (context.request && context.request.query) || {};
+  var id = query['ext-bc_profile_id'];
+  if (!id || user.user_metadata.bc_profile_id === id) return callback(null, user, context);
+  user.user_metadata.bc_profile_id = id;
+  auth0.users.updateUserMetadata(user.user_id, user.user_metadata)
+    .then(function () { callback(null, user, context); })
+    .catch(function () { callback(null, user, context); });
+}"""
 
 Data = dict[str, Any]
 
@@ -71,6 +82,16 @@ def seed_data(stamp: str) -> Data:
                 "audience": MANAGEMENT,
                 "scope": ["read:users"],
             },
+        ],
+        "rules": [
+            {
+                "id": "rul_DemoBlueConic001",
+                "name": "BlueConic sync",
+                "script": OLD_RULE,
+                "order": 1,
+                "enabled": True,
+                "stage": "login_success",
+            }
         ],
         "actions": {},
         "bindings": [],

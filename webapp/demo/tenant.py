@@ -8,7 +8,15 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from webapp.assets import STATIC, TEMPLATES
-from webapp.demo import authorization, management, management_actions, management_bindings, management_users, oauth
+from webapp.demo import (
+    authorization,
+    management,
+    management_actions,
+    management_bindings,
+    management_rules,
+    management_users,
+    oauth,
+)
 from webapp.demo.addresses import loopback_base
 from webapp.demo.context import Tenant, tenant
 from webapp.demo.network import answerer
@@ -17,7 +25,7 @@ from webapp.demo.state import TenantState
 MAX_BODY_BYTES = 1_000_000
 
 # Nested, so that the Management API's error handlers hold in all of its parts.
-for part in (management_users.bp, management_actions.bp, management_bindings.bp):
+for part in (management_users.bp, management_actions.bp, management_bindings.bp, management_rules.bp):
     management.bp.register_blueprint(part)
 
 
