@@ -2,6 +2,9 @@
 
 import asyncio
 import threading
+from collections.abc import Callable
+
+import pytest
 
 from tests.conftest import wait_until
 from webapp.auth0.background import Background
@@ -98,3 +101,35 @@ def test_a_job_that_fails_takes_no_other_with_it() -> None:
     # then that one is done
     assert done.wait(10)
     wait_until(lambda: background.is_idle)
+
+
+def refuse_thread(*_arguments: object) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def refuse_loop(*_arguments: object) -> None:
+    raise OSError("Too many open files")
+
+
+@pytest.mark.parametrize(
+    ("place", "refuse"), [("threading.Thread.start", refuse_thread), ("asyncio.Runner.get_loop", refuse_loop)]
+)
+def test_a_job_that_finds_no_thread_is_dropped_and_the_next_is_done(
+    monkeypatch: pytest.MonkeyPatch, place: str, refuse: Callable[..., None]
+) -> None:
+    # given a computer that has no thread, or no file, left
+    background = Background("poor-test")
+    done: list[str] = []
+
+    async def job(name: str) -> None:
+        done.append(name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(place, refuse)
+        background.run(lambda: job("first"))
+        wait_until(lambda: background.is_idle)
+    # when it has again
+    background.run(lambda: job("second"))
+    # then work goes on
+    wait_until(lambda: background.is_idle)
+    assert done == ["second"]

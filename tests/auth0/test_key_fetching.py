@@ -82,6 +82,17 @@ def test_a_tenant_that_is_gone_is_told(issuer: Issuer) -> None:
         fetch(Tenant("http://localhost:1"))
 
 
+def test_a_computer_without_certificates_is_told(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    # given a computer whose file of certificate authorities is gone
+    def refuse() -> None:
+        raise FileNotFoundError
+
+    monkeypatch.setattr("webapp.auth0.key_fetching._trusted_authorities", refuse)
+    # when keys are fetched, then that fails like any other fetch
+    with pytest.raises(FetchError, match="FileNotFoundError"):
+        fetch(issuer.tenant)
+
+
 @pytest.mark.parametrize(
     "base_url", ["http://tenant.example", "http://127.0.0.2:80", "ftp://localhost", "http://localhost.example:80"]
 )

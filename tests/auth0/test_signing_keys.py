@@ -276,6 +276,21 @@ def test_a_wait_that_takes_too_long_ends_with_the_keys_of_before(
     settle(cache)
 
 
+def test_a_fetch_that_is_lost_is_made_again(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    # given a computer that has no thread left for a fetch
+    cache = KeyCache(timeout_seconds=0.1)
+
+    def refuse(*_arguments: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("threading.Thread.start", refuse)
+        with pytest.raises(KeysUnavailableError):
+            cache.key_for(issuer.tenant, "first", START)
+    # when it has one for the next visitor, then that one is served
+    assert cache.key_for(issuer.tenant, "first", START + 5)
+
+
 def test_threads_that_wait_share_one_request(issuer: Issuer) -> None:
     # given a slow tenant
     drip = Drip(issuer.keys)

@@ -5,6 +5,10 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import structlog
+
+log = structlog.get_logger()
+
 Job = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -24,7 +28,7 @@ class Background:
         return not self._is_running
 
     def run(self, job: Job) -> None:
-        """Have ``job`` run soon. It handles its own errors: nobody waits for it."""
+        """Have ``job`` run soon; it handles its own errors. It is dropped if the computer has no thread left for it."""
         with self._lock:
             self._waiting.append(job)
             if self._wake is not None:
@@ -32,7 +36,26 @@ class Background:
             if self._is_running:
                 return
             self._is_running = True
-        threading.Thread(target=lambda: asyncio.run(self._work()), name=self._name, daemon=True).start()
+        try:
+            threading.Thread(target=self._run, name=self._name, daemon=True).start()
+        except RuntimeError as error:
+            self._give_up(error)
+
+    def _run(self) -> None:
+        runner = asyncio.Runner()
+        try:
+            runner.get_loop()
+        except OSError as error:  # the process has opened as many files as it may
+            self._give_up(error)
+            return
+        with runner:
+            runner.run(self._work())
+
+    def _give_up(self, error: Exception) -> None:
+        log.error("background_work_dropped", thread=self._name, reason=type(error).__name__)
+        with self._lock:
+            self._waiting.clear()
+            self._is_running = False
 
     async def _work(self) -> None:
         loop, news, tasks = asyncio.get_running_loop(), asyncio.Event(), set[asyncio.Task[None]]()

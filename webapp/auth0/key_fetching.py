@@ -36,7 +36,7 @@ async def fetch_key_set(tenant: Tenant, *, https_only: bool, seconds: float = TI
             return read_key_set(await _read_body(tenant.jwks_url))
     except TimeoutError as error:
         raise FetchError(f"it took longer than {seconds:g} seconds") from error
-    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+    except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:  # OSError: no file left to open, no certificates
         raise FetchError(type(error).__name__) from error
     except InvalidKeySetError as error:
         raise FetchError(str(error)) from error

@@ -123,6 +123,7 @@ class KeyCache:
             self._places.release()
         if not has_landed:
             self._learn(tenant, lambda known: known.failed(now))
+            self._end(tenant, flight)  # it is lost: the next may try again
 
     async def _fly(self, tenant: Tenant, kid: str | None, need: Need, now: float, flight: threading.Event) -> None:
         """Get new keys, from the database if another process has fetched them already, else from the tenant."""
@@ -131,11 +132,15 @@ class KeyCache:
             if not await self._adopt_kept(tenant, kid, need, now):
                 keys = await self._fetch(tenant, need, now)
         finally:
-            with self._lock:
-                del self._flights[tenant.base_url]
-            flight.set()
+            self._end(tenant, flight)
         if keys is not None and self._database is not None:
             await asyncio.to_thread(keep_keys, self._database, tenant, keys, now)
+
+    def _end(self, tenant: Tenant, flight: threading.Event) -> None:
+        with self._lock:
+            if self._flights.get(tenant.base_url) is flight:
+                del self._flights[tenant.base_url]
+        flight.set()
 
     async def _adopt_kept(self, tenant: Tenant, kid: str | None, need: Need, now: float) -> bool:
         """Take what the database keeps if that is newer, and say if nothing else is needed then."""
