@@ -63,6 +63,6 @@ def write_profile(
     before = known.get(profile_id) or StoredProfile(profile_id, now)
     changed = merge(before.values, rules).changed
     after = changed_profile(before, changed, source=source, now=now)
-    change = ProfileChange(after, changed, is_new=profile_id not in known)
+    change = ProfileChange(known.get(profile_id), after, changed)
     store_profiles(session, [change], read_definitions(session, changed).identifying)
     return tuple(sorted(changed))

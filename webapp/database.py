@@ -1,8 +1,9 @@
 """The database: SQLite (WAL) where one machine is enough, PostgreSQL where it is not. The same code runs on both."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,6 +14,8 @@ from alembic.config import Config
 from flask import current_app
 from sqlalchemy import (
     JSON,
+    Column,
+    ColumnElement,
     CursorResult,
     DateTime,
     Dialect,
@@ -20,6 +23,8 @@ from sqlalchemy import (
     MetaData,
     Table,
     TypeDecorator,
+    and_,
+    bindparam,
     create_engine,
     event,
     make_url,
@@ -203,20 +208,29 @@ def insert_missing(session: Session, model: type[Base], rows: Sequence[Mapping[s
     """
     if not rows:
         return 0
-    insert = _insert(session, model).on_conflict_do_nothing()
+    insert = _insert_missing(session.get_bind().dialect.name, model)
     result = session.execute(insert, list(rows), execution_options={"preserve_rowcount": True})
     return cast("CursorResult[Any]", result).rowcount
 
 
 def upsert(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]], *, changing: Sequence[str]) -> None:
     """Insert ``rows``; where the key is there already, only the columns ``changing`` are written."""
-    if not rows:
-        return
-    insert = _insert(session, model)
-    new = {name: insert.excluded[name] for name in changing}
-    session.execute(
-        insert.on_conflict_do_update(index_elements=list(table_of(model).primary_key), set_=new), list(rows)
-    )
+    if rows:
+        session.execute(_upsert(session.get_bind().dialect.name, model, tuple(changing)), list(rows))
+
+
+def among(columns: Sequence[Column[Any]]) -> ColumnElement[bool]:
+    """Return the condition that each of ``columns`` has one of the values bound by `among_values`.
+
+    It lets through more than the wanted keys (any combination of their parts), so the reader sorts those out. SQLite
+    looks each combination up in the key's index; for ``(a, b) IN (...)`` it would read the whole table.
+    """
+    return and_(*(column.in_(bindparam(f"wanted_{place}", expanding=True)) for place, column in enumerate(columns)))
+
+
+def among_values(keys: Collection[tuple[Any, ...]]) -> dict[str, list[Any]]:
+    """Return the parameters for `among`. ``keys`` are not empty."""
+    return {f"wanted_{place}": sorted(set(values)) for place, values in enumerate(zip(*keys, strict=True))}
 
 
 def table_of(model: type[Base]) -> Table:
@@ -224,10 +238,21 @@ def table_of(model: type[Base]) -> Table:
     return cast("Table", model.__table__)
 
 
-def _insert(session: Session, model: type[Base]) -> postgresql.Insert | sqlite.Insert:
-    # One statement for any number of rows: it is compiled once, and the driver sends the rows one after the other.
-    make = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    return make(table_of(model))
+# A statement is the same for any number of rows, and made once: the driver sends the rows one after the other.
+@cache
+def _insert_missing(dialect: str, model: type[Base]) -> postgresql.Insert | sqlite.Insert:
+    return _insert(dialect, model).on_conflict_do_nothing()
+
+
+@cache
+def _upsert(dialect: str, model: type[Base], changing: tuple[str, ...]) -> postgresql.Insert | sqlite.Insert:
+    insert = _insert(dialect, model)
+    new = {name: insert.excluded[name] for name in changing}
+    return insert.on_conflict_do_update(index_elements=list(table_of(model).primary_key), set_=new)
+
+
+def _insert(dialect: str, model: type[Base]) -> postgresql.Insert | sqlite.Insert:
+    return (sqlite.insert if dialect == "sqlite" else postgresql.insert)(table_of(model))
 
 
 def _leave_detail_out(context: ExceptionContext) -> None:

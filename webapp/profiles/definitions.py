@@ -8,7 +8,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from snippets.goals import PROFILE_ID, Direction, MergeStrategy, WebGoal
-from webapp.database import insert_missing
+from webapp.database import among, among_values, insert_missing, table_of
 from webapp.profiles.models import Profile, ProfileIdentifier, PropertyDefinition
 from webapp.profiles.values import PropertyType
 
@@ -17,6 +17,11 @@ _PROPERTY_SET_LOCK = 0x5765_6273_7072_6F70
 MAX_IDENTIFIER_LENGTH = 500
 _BATCH = 1000
 _DATE_FIELDS = frozenset({"created_at", "updated_at", "last_password_reset"})
+
+_definitions = table_of(PropertyDefinition)
+_DEFINITIONS = select(_definitions.c.id, _definitions.c.property_type, _definitions.c.is_indexed).where(
+    among([_definitions.c.id])
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +63,9 @@ def property_types(session: Session, property_ids: Collection[str]) -> dict[str,
 
 def read_definitions(session: Session, property_ids: Collection[str]) -> Definitions:
     """Return what is defined of ``property_ids``."""
-    table = PropertyDefinition
-    query = select(table.id, table.property_type, table.is_indexed).where(table.id.in_(sorted(property_ids)))
-    rows = session.execute(query).all()
+    if not property_ids:
+        return Definitions({}, frozenset())
+    rows = session.execute(_DEFINITIONS, among_values([(name,) for name in property_ids])).all()
     return Definitions(
         {name: PropertyType(found) for name, found, _ in rows},
         frozenset(name for name, _, is_indexed in rows if is_indexed),

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import BigInteger, cast, func, literal, select, tuple_
+from sqlalchemy import BigInteger, bindparam, cast, func, literal, select, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
@@ -43,6 +43,9 @@ __all__ = [
 PROFILE_ID_PATTERN = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
 """Profile ids that browsers may name."""
 MAX_FOUND = 100
+
+_keys = select(func.unnest(cast(bindparam("keys"), ARRAY(BigInteger))).label("key")).subquery()
+_LOCK_KEYS = select(func.pg_advisory_xact_lock(_keys.c.key))
 
 
 def get_profile(session: Session, profile_id: str) -> Profile | None:
@@ -80,8 +83,7 @@ def lock_identifiers(session: Session, identifiers: Iterable[Identifier]) -> Non
     if _is_sqlite(session):
         return
     keys = sorted({_lock_key(identifier) for identifier in identifiers})
-    locks = select(func.unnest(cast(keys, ARRAY(BigInteger))).label("key")).subquery()
-    session.execute(select(func.pg_advisory_xact_lock(locks.c.key)))
+    session.execute(_LOCK_KEYS, {"keys": keys})
 
 
 def _lock_key(identifier: Identifier) -> int:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from webapp.database import among, among_values, table_of
 from webapp.profiles.models import Profile, ProfileIdentifier, ProfileIdentity
 
 Identity = tuple[str, str]
@@ -76,45 +77,52 @@ def find_facts(session: Session, sought: Collection[Sought], *, for_update: bool
     return Facts(profiles, by_identifier, by_identity, _owners(session, profiles))
 
 
+# The statements are made once: for so little data, making one would take longer than running it.
+_profile_rows, _identifiers, _identities = map(table_of, (Profile, ProfileIdentifier, ProfileIdentity))
+_IDENTITIES = select(_identities.c.issuer, _identities.c.subject, _identities.c.profile_id).where(
+    among([_identities.c.issuer, _identities.c.subject])
+)
+_OWNERS = select(_identities.c.profile_id, _identities.c.issuer, _identities.c.subject).where(
+    among([_identities.c.profile_id])
+)
+_IDENTIFIERS = (
+    select(_identifiers.c.property_id, _identifiers.c.value, _identifiers.c.profile_id)
+    .join_from(_identifiers, _profile_rows, _profile_rows.c.id == _identifiers.c.profile_id)
+    .where(among([_identifiers.c.property_id, _identifiers.c.value]))
+    .order_by(_profile_rows.c.modified_at, _profile_rows.c.id)
+)
+_PROFILES = (
+    select(_profile_rows.c.id, _profile_rows.c.modified_at, _profile_rows.c.properties, _profile_rows.c.told_at)
+    .where(among([_profile_rows.c.id]))
+    .order_by(_profile_rows.c.id)  # one order, so that two transactions cannot wait for each other's rows
+)
+_LOCKED_PROFILES = _PROFILES.with_for_update()
+
+
 def _by_identity(session: Session, identities: Collection[Identity]) -> dict[Identity, str]:
-    table = ProfileIdentity
-    query = select(table.issuer, table.subject, table.profile_id).where(
-        tuple_(table.issuer, table.subject).in_(sorted(identities))
-    )
-    return {(issuer, subject): profile_id for issuer, subject, profile_id in session.execute(query)}
+    found = session.execute(_IDENTITIES, among_values(identities))
+    return {(issuer, subject): profile_id for issuer, subject, profile_id in found if (issuer, subject) in identities}
 
 
 def _by_identifier(session: Session, identifiers: Collection[Identifier]) -> dict[Identifier, str]:
     if not identifiers:
         return {}
-    table = ProfileIdentifier
-    newest_first = func.row_number().over(
-        partition_by=(table.property_id, table.value), order_by=(Profile.modified_at.desc(), Profile.id.desc())
-    )
-    ranked = (
-        select(table.property_id, table.value, table.profile_id, newest_first.label("place"))
-        .join(Profile, Profile.id == table.profile_id)
-        .where(tuple_(table.property_id, table.value).in_(sorted(identifiers)))
-        .subquery()
-    )
-    query = select(ranked.c.property_id, ranked.c.value, ranked.c.profile_id).where(ranked.c.place == 1)
-    return {(property_id, value): profile_id for property_id, value, profile_id in session.execute(query)}
+    found = session.execute(_IDENTIFIERS, among_values(identifiers))
+    # The most recently modified comes last, and stays.
+    return {(name, value): profile_id for name, value, profile_id in found if (name, value) in identifiers}
 
 
 def _profiles(session: Session, profile_ids: Iterable[str], *, for_update: bool) -> dict[str, StoredProfile]:
-    # In one order, so that two transactions cannot wait for each other's rows.
-    query = select(Profile.id, Profile.modified_at, Profile.properties, Profile.told_at)
-    query = query.where(Profile.id.in_(sorted(profile_ids))).order_by(Profile.id)
-    if for_update:
-        query = query.with_for_update()
-    return {row.id: StoredProfile(*row) for row in session.execute(query)}
+    found = session.execute(
+        _LOCKED_PROFILES if for_update else _PROFILES, among_values([(profile_id,) for profile_id in profile_ids])
+    )
+    return {row.id: StoredProfile(*row) for row in found}
 
 
 def _owners(session: Session, profile_ids: Collection[str]) -> dict[str, frozenset[Identity]]:
     owners: dict[str, set[Identity]] = {}
     if profile_ids:
-        table = ProfileIdentity
-        query = select(table.profile_id, table.issuer, table.subject).where(table.profile_id.in_(sorted(profile_ids)))
-        for profile_id, issuer, subject in session.execute(query):
+        found = session.execute(_OWNERS, among_values([(profile_id,) for profile_id in profile_ids]))
+        for profile_id, issuer, subject in found:
             owners.setdefault(profile_id, set()).add((issuer, subject))
     return {profile_id: frozenset(found) for profile_id, found in owners.items()}

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from functools import lru_cache
 
 from email_validator import EmailNotValidError, validate_email
 
@@ -149,13 +150,19 @@ def _moment(text: str) -> datetime:
 
 
 def _email(item: object) -> str:
-    if not isinstance(item, str):
+    if not isinstance(item, str) or not _is_email(item.strip()):
         raise _UnfitValueError("not an e-mail address")
-    try:
-        validate_email(item.strip(), check_deliverability=False, test_environment=True)
-    except EmailNotValidError as error:
-        raise _UnfitValueError("not an e-mail address") from error
     return item.strip().lower()
+
+
+# A login's address is looked at by a link and by a mapping.
+@lru_cache(maxsize=256)
+def _is_email(text: str) -> bool:
+    try:
+        validate_email(text, check_deliverability=False, test_environment=True)
+    except EmailNotValidError:
+        return False
+    return True
 
 
 def _storable(text: str) -> str:

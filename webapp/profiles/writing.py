@@ -1,10 +1,10 @@
 """Writing profiles, many in one go. Who calls this has decided what changes, and has locked what it is about."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import delete, tuple_
+from sqlalchemy import bindparam, delete
 from sqlalchemy.orm import Session
 
 from webapp.database import insert_missing, table_of, upsert
@@ -12,14 +12,18 @@ from webapp.profiles.definitions import identifier_rows
 from webapp.profiles.facts import Identity, StoredProfile
 from webapp.profiles.models import Profile, ProfileIdentifier, ProfileIdentity
 
+_identifiers = table_of(ProfileIdentifier)
+# By the whole key: asked for a profile and a property, SQLite would read all identifiers of the property.
+_FORGET = delete(_identifiers).where(*(column == bindparam(column.name) for column in _identifiers.primary_key))
+
 
 @dataclass(frozen=True, slots=True)
 class ProfileChange:
-    """A profile as it will be. ``changed`` has the new values of each property that differs (``[]`` = cleared)."""
+    """A profile as it was (None: it is new) and as it will be. ``changed`` has the new values of what differs."""
 
+    before: StoredProfile | None
     profile: StoredProfile
     changed: Mapping[str, list[str]]
-    is_new: bool
 
 
 def changed_profile(
@@ -36,7 +40,7 @@ def changed_profile(
     return replace(before, properties=properties, modified_at=now)
 
 
-def store_profiles(session: Session, changes: Sequence[ProfileChange], identifying: Collection[str]) -> None:
+def store_profiles(session: Session, changes: Sequence[ProfileChange], identifying: frozenset[str]) -> None:
     """Write profiles and what finds them. ``identifying`` are the properties among theirs by which they are found."""
     rows = [
         {
@@ -49,13 +53,15 @@ def store_profiles(session: Session, changes: Sequence[ProfileChange], identifyi
         for change in changes
     ]
     upsert(session, Profile, rows, changing=("properties", "told_at", "modified_at"))
-    indexed = [(change, name) for change in changes for name in change.changed if name in identifying]
-    _forget_identifiers(session, [(change.profile.id, name) for change, name in indexed if not change.is_new])
-    insert_missing(
-        session,
-        ProfileIdentifier,
-        [row for change, name in indexed for row in identifier_rows(change.profile.id, name, change.changed[name])],
-    )
+    gone, new = [], []
+    for change in changes:
+        before = change.before.values if change.before is not None else {}
+        for name in identifying & change.changed.keys():
+            gone += identifier_rows(change.profile.id, name, before.get(name, ()))
+            new += identifier_rows(change.profile.id, name, change.changed[name])
+    if gone:
+        session.execute(_FORGET, gone)
+    insert_missing(session, ProfileIdentifier, new)
 
 
 def link_identities(session: Session, identities: Mapping[Identity, str]) -> None:
@@ -65,9 +71,3 @@ def link_identities(session: Session, identities: Mapping[Identity, str]) -> Non
         for (issuer, subject), profile_id in identities.items()
     ]
     upsert(session, ProfileIdentity, rows, changing=("profile_id",))
-
-
-def _forget_identifiers(session: Session, gone: Collection[tuple[str, str]]) -> None:
-    if gone:
-        key = tuple_(ProfileIdentifier.profile_id, ProfileIdentifier.property_id)
-        session.execute(delete(table_of(ProfileIdentifier)).where(key.in_(gone)))

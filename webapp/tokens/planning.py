@@ -145,8 +145,8 @@ def change_of(plan: Plan, *, source: str, now: datetime) -> ProfileChange | None
     after = changed_profile(before, plan.changed, source=source, now=now)
     # Though no value differs, the news is newer: what is older must not overwrite it from now on.
     after = replace(after, told_at={**before.told_at, **plan.told_at})
-    is_new = plan.linked.profile is None
-    return ProfileChange(after, plan.changed, is_new=is_new) if is_new or after != before else None
+    stays = plan.linked.profile is not None and after == before
+    return None if stays else ProfileChange(plan.linked.profile, after, plan.changed)
 
 
 def _sort_out_older_news(

@@ -5,10 +5,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, insert, select, tuple_, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from webapp.database import table_of
+from webapp.database import among, among_values, table_of
 from webapp.tokens.models import TokenReceipt
 from webapp.tokens.planning import Outcome
 
@@ -16,6 +16,14 @@ MARGIN = timedelta(hours=1)
 """Beyond ``exp``: more than the longest leeway that the settings allow, and than what clocks differ."""
 SWEEP_LIMIT = 1000
 _SWEEP_EVERY = 256
+
+_receipts = table_of(TokenReceipt)
+_KEY = [_receipts.c.goal_id, _receipts.c.token_digest]
+_FIND = select(_receipts.c.goal_id, _receipts.c.token_digest, _receipts.c.outcome, _receipts.c.keep_until).where(
+    among(_KEY)
+)
+_KEEP = insert(_receipts)
+_IS_IT = _receipts.c.goal_id == bindparam("its_goal"), _receipts.c.token_digest == bindparam("its_digest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +48,12 @@ def login_digest(subject: str, login_id: str) -> bytes:
 
 def find_receipts(session: Session, keys: Collection[tuple[int, bytes]]) -> dict[tuple[int, bytes], Receipt]:
     """Return those receipts of ``keys`` (goal id and digest) that there are."""
-    table = TokenReceipt
-    query = select(table.goal_id, table.token_digest, table.outcome, table.keep_until).where(
-        tuple_(table.goal_id, table.token_digest).in_(sorted(keys))
-    )
     found = [
         Receipt(goal_id, digest, Outcome.from_json(answer), keep_until)
-        for goal_id, digest, answer, keep_until in session.execute(query)
+        for goal_id, digest, answer, keep_until in session.execute(_FIND, among_values(keys))
     ]
-    return {(receipt.goal_id, receipt.token_digest): receipt for receipt in found}
+    by_key = {(receipt.goal_id, receipt.token_digest): receipt for receipt in found}
+    return {key: receipt for key, receipt in by_key.items() if key in keys}
 
 
 def keep_receipts(session: Session, receipts: Sequence[Receipt]) -> None:
@@ -63,13 +68,13 @@ def keep_receipts(session: Session, receipts: Sequence[Receipt]) -> None:
         for receipt in receipts
     ]
     if rows:
-        session.execute(insert(table_of(TokenReceipt)), rows)
+        session.execute(_KEEP, rows)
 
 
 def keep_longer(session: Session, receipt: Receipt, *, keep_until: datetime) -> None:
     """Keep a receipt until then: a token may be good for longer than the call that told of its login."""
-    is_it = TokenReceipt.goal_id == receipt.goal_id, TokenReceipt.token_digest == receipt.token_digest
-    session.execute(update(TokenReceipt).where(*is_it).values(keep_until=keep_until))
+    its_key = {"its_goal": receipt.goal_id, "its_digest": receipt.token_digest}
+    session.execute(update(_receipts).where(*_IS_IT).values(keep_until=keep_until), its_key)
 
 
 def sweep_sometimes(session: Session, digests: Collection[bytes], *, now: datetime) -> None:
@@ -80,12 +85,13 @@ def sweep_sometimes(session: Session, digests: Collection[bytes], *, now: dateti
 
 def sweep_receipts(session: Session, *, now: datetime, limit: int = SWEEP_LIMIT) -> None:
     """Remove at most ``limit`` receipts of tokens that have expired. Two sweeps do not wait for each other."""
-    expired = (
-        select(TokenReceipt.goal_id, TokenReceipt.token_digest)
-        .where(TokenReceipt.keep_until < now)
-        .order_by(TokenReceipt.keep_until)
+    expired = session.execute(
+        select(*_KEY)
+        .where(_receipts.c.keep_until < now)
+        .order_by(_receipts.c.keep_until)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    key = tuple_(TokenReceipt.goal_id, TokenReceipt.token_digest)
-    session.execute(delete(table_of(TokenReceipt)).where(key.in_(expired)))
+    # One by one: asked for many keys of two parts at once, SQLite would read all receipts of the goal.
+    if keys := [{"its_goal": goal_id, "its_digest": digest} for goal_id, digest in expired]:
+        session.execute(delete(_receipts).where(*_IS_IT), keys)
