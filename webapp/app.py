@@ -10,7 +10,7 @@ from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from webapp.accounts import views as accounts
-from webapp.accounts.session import install_guard
+from webapp.accounts.session import PeopleSessions, install_guard
 from webapp.assets import STATIC, TEMPLATES
 from webapp.auth0.signing_keys import KeyCache
 from webapp.code_pages import rule_move
@@ -55,6 +55,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     configure_logs(settings)
     app = Flask(__name__, template_folder=str(TEMPLATES), static_folder=str(STATIC))
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
+    app.session_interface = PeopleSessions()
     _build_floors(app, settings)
     _configure_browsers(app, settings)
     install_error_handlers(app)
@@ -123,7 +124,8 @@ def _configure_browsers(app: Flask, settings: Settings) -> None:
         force_https=False,  # the proxy in front does that, and health checks come without it
         strict_transport_security=settings.is_https,
         session_cookie_secure=settings.is_https,
-        content_security_policy=CONTENT_SECURITY_POLICY,
+        # As text: a mapping would be put together anew for each answer.
+        content_security_policy="; ".join(f"{name} {sources}" for name, sources in CONTENT_SECURITY_POLICY.items()),
         referrer_policy="same-origin",
         frame_options="DENY",
     )

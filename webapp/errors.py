@@ -99,8 +99,13 @@ def problem_slug() -> str | None:
     return found
 
 
+def is_for_programs(path: str) -> bool:
+    """Say if only programs ask for ``path``: they get problems and no pages, and have no session."""
+    return path.startswith(PROGRAM_PATHS)
+
+
 def _for_people() -> bool:
-    if request.path.startswith(PROGRAM_PATHS):
+    if is_for_programs(request.path):
         return False
     return request.accept_mimetypes.best_match(["text/html", "application/problem+json"]) == "text/html"
 

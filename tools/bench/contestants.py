@@ -68,6 +68,7 @@ def websync(stage: Stage, issuer: Tenant, database_url: str) -> Iterator[TokenSe
         "WEBSYNC_PORT": str(port),
         "WEBSYNC_PUBLIC_URL": f"http://127.0.0.1:{port}",
         "WEBSYNC_THREADS": str(THREADS),
+        "WEBSYNC_LOG_LEVEL": "WARNING",  # the others write no log either
     }
     goals = stage.folder / "goals.yaml"
     goals.write_text(json.dumps(configuration(issuer)), encoding="utf-8")

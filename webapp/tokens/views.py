@@ -3,6 +3,7 @@
 from contextlib import suppress
 from datetime import UTC, datetime
 
+import orjson
 import structlog
 from flask import Blueprint, Response, g, request
 from flask.typing import ResponseReturnValue
@@ -71,7 +72,7 @@ def receive_token(goal_key: str) -> ResponseReturnValue:
     except WebsyncError as error:
         log.info("token_refused", goal=goal_key[:MAX_KEY_LENGTH], slug=error.slug)
         raise
-    return outcome.as_json(), outcome.http_status
+    return Response(orjson.dumps(outcome.as_json()), outcome.http_status, mimetype="application/json")
 
 
 @bp.route("/sync/<goal_key>/token", methods=["OPTIONS"], provide_automatic_options=False)
@@ -101,7 +102,7 @@ def receive_login(goal_key: str) -> ResponseReturnValue:
 @bp.after_request
 def allow_origin(response: Response) -> Response:
     """Let pages of allowed origins read the answer, errors included."""
-    response.vary.add("Origin")
+    response.headers["Vary"] = "Origin"
     response.headers["Cache-Control"] = "no-store"
     if "allowed_origin" in g:
         response.headers["Access-Control-Allow-Origin"] = g.allowed_origin
