@@ -1,6 +1,8 @@
 """Logins at the demo tenant while it rotates and revokes its keys, fails, drips and lies, over real HTTP."""
 
 import json
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -26,21 +28,32 @@ StartResponse = Callable[..., Any]
 
 @dataclass
 class KeyFaults:
-    """Stands before the demo tenant. ``fault`` (status, headers, body) is said in place of its keys while it is set."""
+    """Stands before the demo tenant. ``fault`` (status, headers, body) is said in place of its keys while it is set.
+
+    While ``is_slow``, a right answer comes byte by byte, each soon after the last.
+    """
 
     wsgi_app: Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
     fault: tuple[str, dict[str, str], bytes] | None = None
     fetches: int = 0
+    is_slow: bool = False
+    released: threading.Event = field(default_factory=threading.Event)
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         if environ["PATH_INFO"] != KEYS_PATH:
             return self.wsgi_app(environ, start_response)
         self.fetches += 1
         if self.fault is None:
-            return self.wsgi_app(environ, start_response)
+            answer = self.wsgi_app(environ, start_response)
+            return self._drip(b"".join(answer)) if self.is_slow else answer
         status, headers, body = self.fault
         start_response(status, list(headers.items()))
         return [body]
+
+    def _drip(self, body: bytes) -> Iterator[bytes]:
+        for place in range(len(body)):
+            self.released.wait(0.02)
+            yield body[place : place + 1]
 
 
 @dataclass
@@ -204,3 +217,41 @@ def test_a_key_that_is_revoked_in_an_outage_is_gone_a_minute_after_it(misbehavin
     # then nobody believes it any more
     with pytest.raises(UnknownKeyError):
         misbehaving.believe(old)
+
+
+def test_known_visitors_never_wait_for_a_slow_tenant_and_unknown_ones_not_for_long(misbehaving: Misbehaving) -> None:
+    # given keys that are known, and a tenant whose answers take half a minute from then on
+    misbehaving.cache = KeyCache(timeout_seconds=1.0)
+    token = misbehaving.token()
+    assert misbehaving.believe(token)
+    misbehaving.faults.is_slow = True
+    tenant, kid = Tenant(misbehaving.running.base_url), jwt.get_unverified_header(token)["kid"]
+    # when they are due, then nobody waits: the answer is not even there when all are served
+    for _ in range(100):
+        assert misbehaving.cache.key_for(tenant, kid, misbehaving.now + REFRESH_SECONDS)
+    assert not misbehaving.cache.is_idle
+    wait_until(lambda: misbehaving.cache.is_idle)
+    assert misbehaving.faults.fetches == 2
+    # and a service without keys waits for its bound, and says when to come again
+    started = time.monotonic()
+    with pytest.raises(KeysUnavailableError):
+        KeyCache(timeout_seconds=0.3).key_for(tenant, kid, misbehaving.now)
+    assert time.monotonic() - started < 5
+    misbehaving.faults.released.set()
+
+
+def test_ten_thousand_unknown_keys_a_minute_ask_the_tenant_once(misbehaving: Misbehaving) -> None:
+    # given a tenant in use
+    token = misbehaving.token()
+    assert misbehaving.believe(token)
+    tenant = Tenant(misbehaving.running.base_url)
+    # when junk comes for a minute, and the tenant rotates its keys in the midst of it
+    for number in range(10_000):
+        if number == 5_000:
+            misbehaving.rotate()
+            assert misbehaving.believe(misbehaving.token())
+        with pytest.raises(UnknownKeyError):
+            misbehaving.cache.key_for(tenant, f"junk-{number}", misbehaving.now + number * 0.006)
+    # then one request answered all of it, and those who log in notice nothing
+    assert misbehaving.faults.fetches == 2
+    assert misbehaving.believe(token)
