@@ -1,10 +1,14 @@
 """The bench's own arithmetic: what it says must follow from what it measured. Nothing is timed here."""
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from flask import Flask
 
+from tools.bench.filling import fill
 from tools.bench.load import Load
 from tools.bench.report import Target, figures, p99_ratio, rate_ratio, table, target_table
-from tools.bench.world import INTERESTS, POINTS, Post, expected_sums, turns
+from tools.bench.world import INTERESTS, POINTS, Post, Tenant, email, expected_sums, turns, user_id
+from webapp.profiles.facts import Sought, find_facts
 
 
 def load_of(rate: float, p99_ms: float = 1.0, cpu: float | None = None) -> Load:
@@ -73,6 +77,22 @@ def test_everybody_has_two_tokens_far_apart() -> None:
     distances = [places[person, 1] - places[person, 0] for person, turn in order if turn == 1]
     assert min(distances) >= 100
     assert min(person for person, _ in order) == 500
+
+
+def test_a_filled_store_knows_its_people(app: Flask, database_url: str) -> None:
+    # given a store filled by SQL, on either database
+    issuer = Tenant("http://127.0.0.1:1", rsa.generate_private_key(public_exponent=65537, key_size=2048))
+    fill(database_url, issuer, range(1_000_000, 1_000_010))
+    # when somebody of them is sought by every way there is
+    identifiers = {("email", email(1_000_003)), ("auth0_user_id", user_id(1_000_003))}
+    sought = Sought((issuer.issuer, user_id(1_000_003)), frozenset(identifiers))
+    with app.extensions["database"].reading() as session:
+        facts = find_facts(session, [sought], for_update=False)
+    # then all lead to one profile, which has its values
+    (profile_id,) = facts.candidates(sought)
+    assert set(facts.by_identifier) == identifiers
+    assert facts.profiles[profile_id].values["email"] == [email(1_000_003)]
+    assert facts.profiles[profile_id].values["points"] == [str(POINTS[0])]
 
 
 def test_a_token_counts_once_in_the_expected_sums() -> None:

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tools.bench.contestants import Stage
+from tools.bench.crowd import bench_crowd, crowd_targets
 from tools.bench.load import BenchError
 from tools.bench.machine import choose_cores, describe
 from tools.bench.rates import rendering_ms, verification_rates
@@ -24,26 +25,31 @@ RENDERING_MS = (50.0, 15.0)
 
 def main() -> None:
     """Read the options and run. Whatever happens, everything that was started is ended."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
+    for number in (signal.SIGINT, signal.SIGTERM):  # set anew: a shell that starts it in the background ignores Ctrl+C
+        signal.signal(number, lambda *_: sys.exit("stopped"))
     parser = argparse.ArgumentParser(prog="python -m tools.bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="how often all take their turn (default: 3)")
     parser.add_argument("--tokens", type=int, default=5000, help="distinct tokens of a round (default: 5000)")
     parser.add_argument("--seconds", type=float, default=3.0, help="of each no-op and repeat in a round (default: 3)")
     parser.add_argument("--database", choices=tuple(DATABASES), action="append", help="only this one")
     parser.add_argument("--no-peer", action="store_true", help="without the Express peer")
+    parser.add_argument(
+        "--crowd-tokens", type=int, default=2000, help="tokens of a load on many profiles (default: 2000)"
+    )
+    parser.add_argument(
+        "--profiles", type=int, default=100_000, help="of the crowded store (default: 100000; 0: without)"
+    )
     options = parser.parse_args()
     RESULTS.parent.mkdir(exist_ok=True)
-    plan = Plan(options.rounds, options.tokens, options.seconds, has_peer=not options.no_peer)
+    plan = Plan(options.rounds, options.tokens, options.seconds, not options.no_peer, options.crowd_tokens)
     try:
         with tempfile.TemporaryDirectory(dir=RESULTS.parent, prefix="bench-") as folder:
-            run(plan, Stage(Path(folder), choose_cores()), options.database or list(DATABASES))
+            run(plan, Stage(Path(folder), choose_cores()), options.database or list(DATABASES), options.profiles)
     except (BenchError, StartError) as error:
         sys.exit(str(error))
-    except KeyboardInterrupt:
-        sys.exit("stopped")
 
 
-def run(plan: Plan, stage: Stage, databases: list[str]) -> None:
+def run(plan: Plan, stage: Stage, databases: list[str], profiles: int) -> None:
     """Measure everything and print it."""
     results: dict[str, object] = {"machine": describe()}
     rendering = rendering_ms()
@@ -54,7 +60,7 @@ def run(plan: Plan, stage: Stage, databases: list[str]) -> None:
     ]
     with tenant() as issuer:
         posts = make_posts(issuer, plan.all_tokens, first_person=0)
-        speeds = verification_rates(issuer, posts)
+        speeds = verification_rates(stage, issuer, posts)
         results |= {"token bytes": len(posts[0].token), "verifications per second": speeds}
         print(
             "Verifications per second, one core: " + ", ".join(f"{name} {rate:,.0f}" for name, rate in speeds.items())
@@ -64,6 +70,12 @@ def run(plan: Plan, stage: Stage, databases: list[str]) -> None:
             results[database] = figures(rounds, FLASK)
             print(f"\n{table(database, rounds, FLASK)}", flush=True)
             targets += token_targets(database, rounds)
+            if profiles:
+                rounds = bench_crowd(plan, stage, issuer, database, profiles)
+                base = next(iter(rounds))
+                results[f"{database}, {profiles} profiles"] = figures(rounds, base)
+                print(f"\n{table(f'{database} with many profiles', rounds, base)}", flush=True)
+                targets += crowd_targets(database, rounds, profiles)
     print(f"\n{target_table(targets)}")
     results["targets"] = [{**asdict(target), "verdict": target.verdict} for target in targets]
     RESULTS.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")

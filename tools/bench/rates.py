@@ -1,8 +1,11 @@
 """Rates of single parts, in this process: the signature, the verification around it, and the rendering of code."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import partial
+from itertools import cycle
 from statistics import median
 
 import jwt
@@ -14,7 +17,14 @@ from snippets.goals import Mapping as Row
 from snippets.parameters import MAX_VALUE_PARAMETERS
 from snippets.rendering import SITE_KINDS, SnippetKind, render
 from snippets.sdks import Sdk
+from tools.bench.contestants import Stage, apply_goal
 from tools.bench.world import CLIENT_ID, GOAL_KEY, LINKS, NAMESPACE, ORIGIN, Post, Tenant
+from webapp.app import create_app
+from webapp.auth0.signing_keys import signing_keys
+from webapp.connections.goals import find_live_goal
+from webapp.database import database, reading
+from webapp.settings import Mode, Settings
+from webapp.tokens.verification import verify_token
 
 ROUNDS = 7
 Task = Callable[[], object]
@@ -32,18 +42,51 @@ def rates(tasks: dict[str, Task], count: int) -> dict[str, float]:
     return {name: 1 / median(found) for name, found in seconds.items()}
 
 
-def verification_rates(tenant: Tenant, posts: Sequence[Post]) -> dict[str, float]:
-    """Return verifications per second on this core: the bare signature and PyJWT's decoding."""
+def verification_rates(stage: Stage, tenant: Tenant, posts: Sequence[Post]) -> dict[str, float]:
+    """Return verifications per second on this core: the bare signature, PyJWT's, and all that the service checks.
+
+    They take turns on distinct tokens, as in the service.
+    """
     key = tenant.key.public_key()
-    signed, _, signature = posts[0].token.encode().rpartition(b".")
-    raw = jwt.utils.base64url_decode(signature)
-    return rates(
-        {
-            "bare RSA signature": lambda: key.verify(raw, signed, PKCS1v15(), SHA256()),
-            "jwt.decode of PyJWT": lambda: jwt.decode(posts[0].token, key, ["RS256"], audience=CLIENT_ID),
-        },
-        500,
+    signatures = cycle([_split(post.token) for post in posts])
+    tokens, ours = cycle(post.token for post in posts), cycle(post.token for post in posts)
+
+    def verify_signature() -> None:
+        signed, signature = next(signatures)
+        key.verify(signature, signed, PKCS1v15(), SHA256())
+
+    with checking_service(stage, tenant) as verify:
+        return rates(
+            {
+                "bare RSA signature": verify_signature,
+                "jwt.decode of PyJWT": lambda: jwt.decode(next(tokens), key, ["RS256"], audience=CLIENT_ID),
+                "verify_token of Websync": lambda: verify(next(ours)),
+            },
+            500,
+        )
+
+
+@contextmanager
+def checking_service(stage: Stage, tenant: Tenant) -> Iterator[Callable[[str], object]]:
+    """Give what the service does to verify a token of the bench's goal, with the keys in its cache."""
+    settings = Settings(
+        mode=Mode.DEVELOPMENT, database_url=f"sqlite:///{stage.folder}/verification.db", log_level="ERROR"
     )
+    apply_goal(stage, tenant, settings.database_url)
+    app = create_app(settings)
+    with app.app_context():
+        with reading() as session:
+            goal = find_live_goal(session, GOAL_KEY)
+        keys = signing_keys()
+        yield lambda token: verify_token(
+            token, goal, keys, now=datetime.now(UTC), leeway_seconds=settings.token_leeway_seconds
+        )
+        database().close()
+
+
+def _split(token: str) -> tuple[bytes, bytes]:
+    signed, _, signature = token.encode().rpartition(b".")
+    return signed, jwt.utils.base64url_decode(signature)
 
 
 def rendering_ms() -> dict[str, float]:

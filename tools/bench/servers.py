@@ -64,7 +64,7 @@ def running(
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[Server]:
     """Run ``command`` on the server's core until the end of the block, in a process group of its own."""
-    log = folder / f"{name.replace(' ', '-')}.log"
+    log = folder / f"{name.replace(' ', '-')}-{port}.log"
     with log.open("wb") as output, pinned(cores.of_server):
         process = subprocess.Popen(
             command,

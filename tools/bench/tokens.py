@@ -34,12 +34,13 @@ _P99_TO_PEER = (1.0, 0.5)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to measure: rounds, tokens of a round, and the seconds of a load that goes round and round."""
+    """What to measure: rounds, tokens of a round, the seconds of a load that goes round and round, and more."""
 
     rounds: int
     tokens: int
     seconds: float
     has_peer: bool
+    crowd_tokens: int
 
     @property
     def all_tokens(self) -> int:
@@ -55,6 +56,11 @@ class Poster:
         self._load = partial(run_load, taker.server, cores=stage.cores)
         self._answered: list[Post] = []
         self._latest: Sequence[Post] = ()
+
+    def warm_up(self, posts: Sequence[Post]) -> None:
+        """Post these so that the server has its keys, its connections and its statements."""
+        self.post(posts[:1])  # fetches the tenant's keys
+        self.post(posts[1:])
 
     def post(self, posts: Sequence[Post]) -> Load:
         """Post each once, in order, until the time is up."""
@@ -95,8 +101,7 @@ def bench_tokens(plan: Plan, stage: Stage, issuer: Tenant, posts: Sequence[Post]
             peer = stack.enter_context(express(stage, issuer, make_database("express")))
             posters[PEER_DISTINCT, PEER_REPEAT] = Poster(peer, stage)
         for poster in posters.values():
-            poster.post(posts[:1])  # alone: it makes the server fetch the tenant's keys
-            poster.post(posts[1:WARM_UP_TOKENS])
+            poster.warm_up(posts[:WARM_UP_TOKENS])
         rounds: dict[str, list[Load]] = {}
         for start in range(WARM_UP_TOKENS, plan.all_tokens, plan.tokens):
             new = posts[start : start + plan.tokens]

@@ -20,6 +20,7 @@ from tools.bench.servers import free_port
 
 CLIENT_ID = "bench-application"
 GOAL_KEY = "bench-goal"
+GOAL_NAME = "Bench"
 ORIGIN = "https://bench.example"
 NAMESPACE = "https://bench.example/"
 KEY_ID = "bench"
@@ -27,6 +28,8 @@ HOURS = 10
 POINTS = (3, 4)
 """What the first and the second token of a person add."""
 INTERESTS = (["running", "hiking"], ["hiking", "climbing"])
+SPREAD = 2_654_435_761
+"""Odd, so that the product modulo 2**32 is another number for each person: ids in no order, as Auth0's are."""
 PEOPLE_BETWEEN = 200
 """So many people come between the two tokens of one person: the first has been answered long before."""
 MAPPINGS = (
@@ -48,6 +51,11 @@ class Tenant:
 
     base_url: str
     key: rsa.RSAPrivateKey
+
+    @property
+    def issuer(self) -> str:
+        """What its tokens call it."""
+        return f"{self.base_url}/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +110,7 @@ def configuration(tenant: Tenant) -> dict[str, Any]:
     """Return a connection with one goal, for ``websync config apply`` (JSON is YAML)."""
     goal = {
         "kind": "web",
-        "name": "Bench",
+        "name": GOAL_NAME,
         "key": GOAL_KEY,
         "claim_namespace": NAMESPACE,
         "client_ids": [CLIENT_ID],
@@ -138,7 +146,7 @@ def make_posts(tenant: Tenant, count: int, first_person: int) -> list[Post]:
 
 def _make_token(tenant: Tenant, person: int, turn: int, *, now: int) -> str:
     claims = {
-        "iss": f"{tenant.base_url}/",
+        "iss": tenant.issuer,
         "aud": CLIENT_ID,
         "sub": user_id(person),
         "iat": now + turn - 2,
@@ -157,12 +165,16 @@ def _make_token(tenant: Tenant, person: int, turn: int, *, now: int) -> str:
 
 def user_id(person: int) -> str:
     """Return the Auth0 user id of a person."""
-    return f"auth0|{person:024x}"
+    return f"auth0|{_spread(person):08x}{person:016x}"
 
 
 def email(person: int) -> str:
     """Return the address of a person."""
-    return f"person-{person}@bench.example"
+    return f"{_spread(person):08x}-{person}@bench.example"
+
+
+def _spread(person: int) -> int:
+    return person * SPREAD % 2**32
 
 
 def http_request(method: str, path: str, body: str = "", headers: Mapping[str, str] = MappingProxyType({})) -> str:
