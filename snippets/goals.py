@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from snippets.fields import VERIFIED_BY, FieldPathError, is_vouched_for, overlaps, parse_field, source_of
 from snippets.parameters import MAX_VALUE_PARAMETERS, parameter_name
+from snippets.policy import USUAL_POLICY, TokenPolicy
 
 PROFILE_ID = "profileId"
 """In the place of a profile property: the profile's own id."""
@@ -190,6 +191,7 @@ class WebGoal:
     enable_rule: bool = True
     enable_token: bool = True
     server_exchange: bool = False
+    token_policy: TokenPolicy = USUAL_POLICY
 
     def __post_init__(self) -> None:
         if problems := tuple(self._problems()):
@@ -301,6 +303,8 @@ class WebGoal:
         for field in ("client_ids", "audiences"):
             if any(not text.isprintable() or len(text) > 600 for text in getattr(self, field)):
                 yield Problem((field,), "Plain text of at most 600 characters a line.")
+        for name, mistake in self.token_policy.problems(has_scopes=self.token_kind is TokenKind.ACCESS_TOKEN):
+            yield Problem((name,), mistake)
         for origin in self.allowed_origins:
             if message := _origin_problem(origin):
                 yield Problem(("allowed_origins",), message)

@@ -16,10 +16,14 @@ from snippets.goals import (
     WebGoal,
 )
 from snippets.goals import Mapping as Row
+from snippets.policy import USUAL_POLICY, SigningAlgorithm, TokenPolicy, domain_of
 
 PlainData = Mapping[str, object]
 
 _Item = TypeVar("_Item")
+
+POLICY_FIELDS = frozenset({"algorithms", "required_scopes", "leeway_seconds", "max_age_seconds", "custom_domains"})
+"""Those of the goal's `TokenPolicy`; each that is left out keeps its default."""
 
 FIELDS = frozenset(
     {
@@ -37,6 +41,7 @@ FIELDS = frozenset(
         "enable_rule",
         "enable_token",
         "server_exchange",
+        *POLICY_FIELDS,
     }
 )
 
@@ -63,6 +68,7 @@ def read_web_goal(plain: PlainData, *, public_url: str) -> WebGoal:
         "enable_rule": reader.flag("enable_rule", default=True),
         "enable_token": reader.flag("enable_token", default=True),
         "server_exchange": reader.flag("server_exchange", default=False),
+        "token_policy": _read_policy(reader),
     }
     try:
         goal = WebGoal(public_url=public_url, **fields)  # type: ignore[arg-type]  # each was read as its type above
@@ -95,7 +101,33 @@ def plain_web_goal(goal: WebGoal) -> dict[str, object]:
         "enable_rule": goal.enable_rule,
         "enable_token": goal.enable_token,
         "server_exchange": goal.server_exchange,
+        **plain_policy(goal.token_policy),
     }
+
+
+def plain_policy(policy: TokenPolicy) -> dict[str, object]:
+    """Return what a policy asks otherwise than the default one, as plain data."""
+    usual = asdict(USUAL_POLICY)
+    return {
+        name: [str(each) for each in value] if isinstance(value, tuple) else value
+        for name, value in asdict(policy).items()
+        if value != usual[name]
+    }
+
+
+def read_policy(plain: PlainData) -> TokenPolicy:
+    """Return the policy that `plain_policy` made ``plain`` of."""
+    return _read_policy(_Reader(plain))
+
+
+def _read_policy(reader: "_Reader") -> TokenPolicy:
+    return TokenPolicy(
+        algorithms=reader.choices("algorithms", SigningAlgorithm) or USUAL_POLICY.algorithms,
+        required_scopes=reader.texts("required_scopes"),
+        leeway_seconds=reader.optional_number("leeway_seconds"),
+        max_age_seconds=reader.optional_number("max_age_seconds"),
+        custom_domains=tuple(dict.fromkeys(map(domain_of, reader.texts("custom_domains")))),
+    )
 
 
 def _plain_row(row: Row | IdentifierLink) -> dict[str, object]:
@@ -150,6 +182,20 @@ class _Reader:
             return value
         self.complain(name, "Must be a whole number from 1.")
         return default
+
+    def optional_number(self, name: str) -> int | None:
+        value = self.plain.get(name)
+        if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+            return value
+        self.complain(name, "Must be a whole number, or nothing.")
+        return None
+
+    def choices(self, name: str, kind: type[SigningAlgorithm]) -> tuple[SigningAlgorithm, ...]:
+        """Return those that are named, in the order of ``kind``."""
+        named = self.texts(name)
+        if unknown := [each for each in named if each not in list(kind)]:
+            self.complain(name, f"{unknown[0]!r} is unknown; known are {', '.join(kind)}.")
+        return tuple(each for each in kind if each in named)
 
     def choice(self, name: str, kind: type[Direction | MergeStrategy | TokenKind], default: str) -> str:
         value = self.plain.get(name, default)

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from snippets.goals import Direction, IdentifierLink, InvalidGoalError, Mapping, MergeStrategy, TokenKind, WebGoal
-from snippets.reading import FIELDS, plain_web_goal, read_web_goal
+from snippets.policy import SigningAlgorithm, TokenPolicy
+from snippets.reading import FIELDS, POLICY_FIELDS, plain_web_goal, read_web_goal
 from tests.factories import make_full_goal, make_goal
 
 PLAIN: dict[str, Any] = {
@@ -32,6 +33,11 @@ PLAIN: dict[str, Any] = {
     "enable_rule": False,
     "enable_token": True,
     "server_exchange": False,
+    "algorithms": ["ES256", "RS256"],
+    "required_scopes": ["sync:profile"],
+    "leeway_seconds": 0,
+    "max_age_seconds": 3600,
+    "custom_domains": [" https://Login.example.com/ "],
 }
 
 
@@ -66,6 +72,13 @@ def test_plain_data_becomes_a_goal() -> None:
         audiences=("https://api.shop.example",),
         allowed_origins=("https://shop.example",),
         enable_rule=False,
+        token_policy=TokenPolicy(
+            algorithms=(SigningAlgorithm.RS256, SigningAlgorithm.ES256),
+            required_scopes=("sync:profile",),
+            leeway_seconds=0,
+            max_age_seconds=3600,
+            custom_domains=("login.example.com",),
+        ),
     )
 
 
@@ -74,6 +87,55 @@ def test_what_is_left_out_has_its_default() -> None:
     goal = read_web_goal(plain, public_url="https://websync.example")
     assert (goal.revision, goal.mappings, goal.links, goal.client_ids) == (1, (), (), ())
     assert (goal.allow_creation, goal.token_kind, goal.enable_rule) == (True, TokenKind.ID_TOKEN, True)
+    assert goal.token_policy == TokenPolicy()
+
+
+def test_a_usual_policy_leaves_no_trace_in_plain_data() -> None:
+    assert not POLICY_FIELDS & plain_web_goal(make_goal()).keys()
+    assert plain_web_goal(read())["custom_domains"] == ["login.example.com"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"algorithms": ["none"]}, "algorithms: 'none' is unknown; known are RS256, PS256, ES256, HS256."),
+        ({"algorithms": ["rs256"]}, "algorithms: 'rs256' is unknown; known are RS256, PS256, ES256, HS256."),
+        ({"algorithms": "RS256"}, "algorithms: Must be a list of texts."),
+        (
+            {"algorithms": ["RS256", "HS256"]},
+            "algorithms: HS256 stands alone: with a public key beside it, that key could pass for the secret.",
+        ),
+        (
+            {"token_kind": "id_token"},
+            "required_scopes: Only access tokens have scopes: choose the access token, or take them out.",
+        ),
+        ({"required_scopes": ["a b"]}, "required_scopes: At most 20 scopes, one a line, without spaces or quotes."),
+        ({"required_scopes": ["ü"]}, "required_scopes: At most 20 scopes, one a line, without spaces or quotes."),
+        ({"leeway_seconds": -1}, "leeway_seconds: A whole number from 0 to 300, or nothing."),
+        ({"leeway_seconds": 301}, "leeway_seconds: A whole number from 0 to 300, or nothing."),
+        ({"leeway_seconds": True}, "leeway_seconds: Must be a whole number, or nothing."),
+        ({"leeway_seconds": "soon"}, "leeway_seconds: Must be a whole number, or nothing."),
+        ({"max_age_seconds": 59}, "max_age_seconds: A whole number from 60 to 2592000, or nothing."),
+        ({"max_age_seconds": 1.5}, "max_age_seconds: Must be a whole number, or nothing."),
+        *[
+            (
+                {"custom_domains": [domain]},
+                f"custom_domains: {domain!r} is no domain such as login.example.com (no path, port or address).",
+            )
+            for domain in (
+                "localhost",
+                "127.0.0.1",
+                "[::1]",
+                "a.example:444",
+                "a.example/x",
+                "http://a.example",
+                "x@a.b",
+            )
+        ],
+    ],
+)
+def test_a_policy_that_cannot_be_is_refused(changes: dict[str, Any], problem: str) -> None:
+    assert problems_of(**changes) == [problem]
 
 
 def test_the_known_fields_are_those_that_are_read() -> None:
@@ -158,4 +220,4 @@ def test_plain_data_of_a_goal_makes_the_same_goal_again(goal: WebGoal) -> None:
     plain = json.loads(json.dumps(plain_web_goal(goal)))
     # then it is the same, with all its fields
     assert read_web_goal(plain, public_url=goal.public_url) == goal
-    assert set(plain) == FIELDS
+    assert set(plain) == FIELDS - POLICY_FIELDS

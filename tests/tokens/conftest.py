@@ -100,7 +100,9 @@ def issuer() -> Iterator[Issuer]:
 def make_shop(app: Flask, issuer: Issuer, now: datetime) -> Callable[..., Shop]:
     """Return a function that stores a goal, changed as told. ``is_on`` and ``domain`` are the connection's."""
 
-    def make(*, is_on: bool = True, domain: str = issuer.tenant.base_url, **changes: Any) -> Shop:
+    def make(
+        *, is_on: bool = True, domain: str = issuer.tenant.base_url, signing_secret: str = "", **changes: Any
+    ) -> Shop:
         goal = make_goal(**{"mappings": MAPPINGS, "links": LINKS, "claim_namespace": NAMESPACE} | changes)
         with app.extensions["database"].transaction() as session:
             connection = Connection(
@@ -113,7 +115,9 @@ def make_shop(app: Flask, issuer: Issuer, now: datetime) -> Callable[..., Shop]:
             )
             session.add(connection)
             session.flush()
-            add_goal(session, connection, goal, is_on=True, now=now)
+            stored = add_goal(session, connection, goal, is_on=True, now=now)
+            if signing_secret:
+                stored.sealed_signing_secret = app.extensions["sealer"].seal(signing_secret)
             ensure_properties(session, wanted_properties(goal), now)
         return Shop(app, issuer, goal)
 

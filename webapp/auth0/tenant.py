@@ -1,13 +1,10 @@
 """An Auth0 tenant: where it is, and what its tokens call it."""
 
-import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from snippets.policy import domain_of, is_public_name
 from webapp.settings import is_loopback
-
-_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-_DOMAIN = re.compile(rf"({_LABEL}\.)+[a-z]([a-z0-9-]{{0,61}}[a-z0-9])?")
 
 
 class InvalidDomainError(ValueError):
@@ -52,8 +49,8 @@ def parse_domain(text: str, *, allow_loopback: bool) -> Tenant:
     Websync calls this place, so it must be a public name: no address, no port, no path. With ``allow_loopback``,
     ``http://localhost:8001`` is one too. Raises InvalidDomainError.
     """
-    domain = text.strip().removeprefix("https://").rstrip("/").lower()
-    if len(domain) <= 253 and _DOMAIN.fullmatch(domain):
+    domain = domain_of(text)
+    if is_public_name(domain):
         return Tenant(f"https://{domain}")
     if domain.startswith("http://"):
         return _loopback_tenant(domain, allow_loopback=allow_loopback)

@@ -25,6 +25,11 @@ LABELS = {
     "client_ids": "application client IDs",
     "audiences": "API audiences",
     "token_kind": "kind of token",
+    "algorithms": "signature algorithms",
+    "required_scopes": "required scopes",
+    "leeway_seconds": "leeway in seconds",
+    "max_age_seconds": "greatest token age in seconds",
+    "custom_domains": "custom domains",
 }
 _PAIRED_BY: tuple[tuple[str, ...], ...] = (
     ("auth0_field", "profile_property", "direction"),

@@ -27,6 +27,7 @@ from webapp.connections.saving import (
     save_connection,
     save_web_goal,
 )
+from webapp.connections.signing_secrets import check_signing_secret
 from webapp.sealing import Sealer
 
 
@@ -59,11 +60,13 @@ def apply_configuration(
     applied = []
     for index, wanted in enumerate(connections):
         place: Place = ("connections", index)
-        secret = _secret(wanted, place, environment)
+        secret = _secret(wanted.secret_variable, (*place, "auth0", "client_secret"), environment)
         connection, state = _apply_connection(session, wanted, place, change, _Sealing(sealer, secret))
         applied.append(Applied("connection", connection.name, connection.key, state))
         for number, goal in enumerate(wanted.goals):
-            applied.append(_apply_goal(session, connection, goal, (*place, "goals", number), change))
+            goal_place: Place = (*place, "goals", number)
+            secret = _secret(goal.secret_variable, (*goal_place, "signing_secret"), environment)
+            applied.append(_apply_goal(session, connection, goal, goal_place, change, _Sealing(sealer, secret)))
     return applied
 
 
@@ -88,15 +91,17 @@ def export_configuration(session: Session, *, public_url: str) -> str:
     return yaml.safe_dump({"connections": rows}, sort_keys=False, allow_unicode=True, width=110)
 
 
-def secret_variable_name(connection_name: str) -> str:
-    """Return the environment variable that an exported file names for a connection's client secret."""
-    return f"AUTH0_CLIENT_SECRET_{re.sub(r'[^A-Z0-9]+', '_', connection_name.upper()).strip('_') or 'X'}"
+def secret_variable_name(name: str, *, of: str = "AUTH0_CLIENT_SECRET") -> str:
+    """Return the environment variable that an exported file names for the secret of a connection or goal."""
+    return f"{of}_{re.sub(r'[^A-Z0-9]+', '_', name.upper()).strip('_') or 'X'}"
 
 
 def _plain_goal(goal: Goal, *, public_url: str) -> dict[str, object]:
     plain = plain_web_goal(to_web_goal(goal, public_url=public_url))
     # A file says what is wanted: which revision that becomes is the database's business.
     named = {"kind": "web", "name": plain["name"], "key": plain["key"], "enabled": goal.is_on}
+    if goal.sealed_signing_secret is not None:
+        plain["signing_secret"] = {"env": secret_variable_name(goal.name, of="AUTH0_SIGNING_SECRET")}
     return named | {name: value for name, value in plain.items() if name != "revision"}
 
 
@@ -142,17 +147,21 @@ def _apply_connection(
     return connection, "updated" if changed else "unchanged"
 
 
-def _secret(wanted: ConnectionConfiguration, place: Place, environment: Mapping[str, str]) -> str | None:
-    if wanted.secret_variable is None:
+def _secret(variable: str | None, place: Place, environment: Mapping[str, str]) -> str | None:
+    if variable is None:
         return None
-    if not (secret := environment.get(wanted.secret_variable, "")):
-        message = f"The environment variable {wanted.secret_variable} is not set."
-        raise InvalidConfigurationError([Problem((*place, "auth0", "client_secret"), message)])
+    if not (secret := environment.get(variable, "")):
+        raise InvalidConfigurationError([Problem(place, f"The environment variable {variable} is not set.")])
     return secret
 
 
 def _apply_goal(
-    session: Session, connection: Connection, wanted: GoalConfiguration, place: Place, change: Change
+    session: Session,
+    connection: Connection,
+    wanted: GoalConfiguration,
+    place: Place,
+    change: Change,
+    sealing: _Sealing,
 ) -> Applied:
     web_goal = wanted.web_goal
     has_key = web_goal.key != KEY_TO_COME
@@ -161,7 +170,11 @@ def _apply_goal(
     if len(found) > 1 or any(goal.connection_id != connection.id for goal in found):
         field = "key" if has_key else "name"
         raise InvalidConfigurationError([Problem((*place, field), "Names no single goal of this connection.")])
+    stored = found[0].sealed_signing_secret if found else None
     try:
+        if sealing.secret is not None:
+            check_signing_secret(sealing.secret)
+        change = replace(change, sealed_signing_secret=sealing.sealed(stored, is_same_tenant=True))
         if not found:
             web_goal = web_goal if has_key else replace(web_goal, key=new_key())
             saved = add_web_goal(session, connection, web_goal, change, is_on=wanted.is_on)
@@ -171,4 +184,5 @@ def _apply_goal(
     except InvalidGoalError as error:
         problems = [Problem((*place, *problem.place), problem.message) for problem in error.problems]
         raise InvalidConfigurationError(problems) from error
-    return Applied("goal", goal.name, goal.key, "updated" if saved.is_changed else "unchanged")
+    is_updated = saved.is_changed or saved.has_new_secret
+    return Applied("goal", goal.name, goal.key, "updated" if is_updated else "unchanged")

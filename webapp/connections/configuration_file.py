@@ -1,6 +1,7 @@
 """Connections and goals as a YAML file: read, with every mistake reported at its place.
 
-Secrets are never in the file: ``client_secret: {env: NAME}`` names the environment variable that has it.
+Secrets are never in the file: ``client_secret: {env: NAME}`` names the environment variable that has it, and so does
+``signing_secret`` of a goal.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,7 +27,7 @@ KEY_TO_COME = "key-to-come"
 
 _CONNECTION_FIELDS = frozenset({"name", "favourite", "labels", "description", "enabled", "auth0", "goals"})
 _AUTH0_FIELDS = frozenset({"domain", "client_id", "client_secret"})
-_GOAL_FIELDS = FIELDS | {"kind", "enabled"}
+_GOAL_FIELDS = FIELDS | {"kind", "enabled", "signing_secret"}
 
 
 class InvalidConfigurationError(ValueError):
@@ -39,10 +40,14 @@ class InvalidConfigurationError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class GoalConfiguration:
-    """A web goal as the file has it. Without a key of its own ``web_goal.key`` is `KEY_TO_COME`."""
+    """A web goal as the file has it. Without a key of its own ``web_goal.key`` is `KEY_TO_COME`.
+
+    ``secret_variable`` names the environment variable with the secret by which its tokens are signed (HS256).
+    """
 
     web_goal: WebGoal
     is_on: bool
+    secret_variable: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +159,7 @@ def _read_connection(row: _Row, *, public_url: str, allow_loopback: bool) -> Con
         is_on=row.flag("enabled", default=True),
         auth0_domain=domain,
         auth0_client_id=auth0.text("client_id", longest=MAX_CLIENT_ID_LENGTH),
-        secret_variable=_secret_variable(auth0),
+        secret_variable=_secret_variable(auth0, "client_secret"),
         goals=tuple(goal for goal in goals if goal is not None),
     )
 
@@ -171,13 +176,13 @@ def _read_labels(row: _Row) -> tuple[str, ...]:
     return tuple(labels)
 
 
-def _secret_variable(auth0: _Row) -> str | None:
-    reference = auth0.plain.get("client_secret")
+def _secret_variable(row: _Row, name: str) -> str | None:
+    reference = row.plain.get(name)
     if reference is None:
         return None
     if isinstance(reference, Mapping) and set(reference) == {"env"} and isinstance(reference["env"], str):
         return reference["env"]
-    auth0.complain("client_secret", "Secrets stay out of the file: write {env: NAME_OF_A_VARIABLE}.")
+    row.complain(name, "Secrets stay out of the file: write {env: NAME_OF_A_VARIABLE}.")
     return None
 
 
@@ -187,7 +192,8 @@ def _read_goal(plain: object, place: Place, problems: list[Problem], public_url:
         row.complain("kind", "Must be web.")
     is_on = row.flag("enabled", default=True)
     try:
-        return GoalConfiguration(read_web_goal({"key": KEY_TO_COME, **row.plain}, public_url=public_url), is_on)
+        web_goal = read_web_goal({"key": KEY_TO_COME, **row.plain}, public_url=public_url)
+        return GoalConfiguration(web_goal, is_on, _secret_variable(row, "signing_secret"))
     except InvalidGoalError as error:
         problems += [Problem((*place, *problem.place), problem.message) for problem in error.problems]
         return None

@@ -12,13 +12,16 @@ from wtforms import (
     PasswordField,
     RadioField,
     SelectField,
+    SelectMultipleField,
     StringField,
     TextAreaField,
 )
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than the types
 from wtforms.validators import DataRequired, Length, ValidationError
+from wtforms.widgets import CheckboxInput
 
 from snippets.goals import Direction, MergeStrategy, TokenKind, WebGoal
+from snippets.policy import SigningAlgorithm
 from webapp.auth0.tenant import InvalidDomainError, parse_domain
 from webapp.connections.goals import DEFAULT_LINKS, DEFAULT_MAPPINGS
 from webapp.connections.models import (
@@ -46,6 +49,13 @@ STRATEGIES = (
 TOKEN_KINDS = (
     SelectChoice(TokenKind.ID_TOKEN, "ID token, issued to your application"),
     SelectChoice(TokenKind.ACCESS_TOKEN, "Access token, issued for an API that stands for Websync"),
+)
+
+ALGORITHMS = (
+    SelectChoice(SigningAlgorithm.RS256, "RS256, as Auth0 does by itself"),
+    SelectChoice(SigningAlgorithm.PS256, "PS256"),
+    SelectChoice(SigningAlgorithm.ES256, "ES256"),
+    SelectChoice(SigningAlgorithm.HS256, "HS256, by the client secret below and with no other"),
 )
 
 
@@ -165,6 +175,14 @@ class GoalForm(FlaskForm):  # type: ignore[misc]
     client_ids = TextAreaField("Application client IDs")
     audiences = TextAreaField("API audiences")
     allowed_origins = TextAreaField("Allowed origins")
+    required_scopes = TextAreaField("Required scopes")
+    custom_domains = TextAreaField("Custom domains of the tenant")
+    max_age_seconds = StringField("Greatest age in seconds", filters=[_stripped])
+    leeway_seconds = StringField("Leeway in seconds", filters=[_stripped])
+    algorithms = SelectMultipleField(
+        "Signature algorithms", choices=ALGORITHMS, default=[SigningAlgorithm.RS256], option_widget=CheckboxInput()
+    )
+    signing_secret = PasswordField("Client secret for HS256")
 
     def plain(self, *, key: str) -> dict[str, object]:
         """Return what was typed, for `read_web_goal`."""
@@ -182,7 +200,31 @@ class GoalForm(FlaskForm):  # type: ignore[misc]
             "enable_rule": self.enable_rule.data,
             "enable_token": self.enable_token.data,
             "server_exchange": self.server_exchange.data,
+            "required_scopes": (self.required_scopes.data or "").split(),
+            "custom_domains": (self.custom_domains.data or "").splitlines(),
+            "max_age_seconds": _typed_number(self.max_age_seconds.data),
+            "leeway_seconds": _typed_number(self.leeway_seconds.data),
+            "algorithms": self.algorithms.data or [],
         }
+
+    @property
+    def is_advanced(self) -> bool:
+        """Say if anything of the advanced token checks is set, or wrong: then they are not folded."""
+        fields = (self.required_scopes, self.custom_domains, self.max_age_seconds, self.leeway_seconds)
+        is_usual = (self.algorithms.data or [SigningAlgorithm.RS256]) == [SigningAlgorithm.RS256]
+        has_mistakes = any(field.errors for field in (*fields, self.algorithms, self.signing_secret))
+        return has_mistakes or not is_usual or any(field.data for field in fields)
+
+
+def _typed_number(text: str | None) -> int | str | None:
+    """Return the number that was typed, None for nothing, or the text itself: whoever reads it says what is wrong."""
+    if not text:
+        return None
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else text
+
+
+def _number_text(number: int | None) -> str:
+    return "" if number is None else str(number)
 
 
 def as_number(text: str | None) -> int:
@@ -209,6 +251,11 @@ def goal_form(web_goal: WebGoal, *, is_on: bool) -> GoalForm:
             "enable_rule": web_goal.enable_rule,
             "enable_token": web_goal.enable_token,
             "server_exchange": web_goal.server_exchange,
+            "required_scopes": "\n".join(web_goal.token_policy.required_scopes),
+            "custom_domains": "\n".join(web_goal.token_policy.custom_domains),
+            "max_age_seconds": _number_text(web_goal.token_policy.max_age_seconds),
+            "leeway_seconds": _number_text(web_goal.token_policy.leeway_seconds),
+            "algorithms": list(web_goal.token_policy.algorithms),
         },
     )
 

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from snippets.goals import Direction, IdentifierLink, Mapping, MergeStrategy, TokenKind, WebGoal
+from snippets.reading import plain_policy, read_policy
 from webapp.auth0.tenant import InvalidDomainError, Tenant, parse_domain
 from webapp.connections.models import Connection, Goal, LinkRow, MappingRow
 from webapp.errors import NotFoundError, WebsyncError
@@ -44,6 +45,7 @@ class LiveGoal:
     is_open: bool
     tenant: Tenant
     sealed_exchange_secrets: tuple[str, ...] = ()
+    sealed_signing_secret: str | None = None
 
 
 def new_key() -> str:
@@ -83,7 +85,8 @@ def find_live_goal(session: Session, key: str) -> LiveGoal:
         raise NoTenantError("The goal takes no tokens: its connection names no tenant.") from error
     web_goal = to_web_goal(goal, public_url=settings().public_url)
     is_open = goal.is_on and goal.connection.is_on
-    return LiveGoal(goal.id, web_goal, is_open, tenant, tuple(goal.sealed_exchange_secrets))
+    secrets_of_goal = tuple(goal.sealed_exchange_secrets), goal.sealed_signing_secret
+    return LiveGoal(goal.id, web_goal, is_open, tenant, *secrets_of_goal)
 
 
 def to_web_goal(goal: Goal, *, public_url: str) -> WebGoal:
@@ -107,6 +110,7 @@ def to_web_goal(goal: Goal, *, public_url: str) -> WebGoal:
         enable_rule=goal.enable_rule,
         enable_token=goal.enable_token,
         server_exchange=goal.server_exchange,
+        token_policy=read_policy(goal.token_policy),
     )
 
 
@@ -154,6 +158,7 @@ def _copy(web_goal: WebGoal, goal: Goal) -> None:
     goal.enable_rule = web_goal.enable_rule
     goal.enable_token = web_goal.enable_token
     goal.server_exchange = web_goal.server_exchange
+    goal.token_policy = plain_policy(web_goal.token_policy)
     goal.mappings = _mapping_rows(web_goal.mappings)
     goal.links = [
         LinkRow(

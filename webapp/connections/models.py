@@ -41,7 +41,8 @@ class Connection(Base):
 class Goal(Base):
     """A web goal at its newest revision. Its rows stand in two tables of their own.
 
-    ``sealed_exchange_secrets`` are those that the Action may use, newest first.
+    ``sealed_exchange_secrets`` are those that the Action may use, newest first. ``token_policy`` is the plain data of
+    snippets/reading.py; ``sealed_signing_secret`` is there if it asks for HS256.
     """
 
     __tablename__ = "goals"
@@ -62,6 +63,8 @@ class Goal(Base):
     enable_token: Mapped[bool] = mapped_column(default=True)
     server_exchange: Mapped[bool] = mapped_column(default=False)
     sealed_exchange_secrets: Mapped[list[str]] = mapped_column(JsonDocument, default=list)
+    token_policy: Mapped[dict[str, object]] = mapped_column(JsonDocument, default=dict)
+    sealed_signing_secret: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
 

@@ -16,6 +16,7 @@ from webapp.accounts.audit import record
 from webapp.connections.goals import StaleRevisionError, add_goal, new_key, save_goal, to_web_goal
 from webapp.connections.history import keep_revision
 from webapp.connections.models import Connection, Goal, MappingRow
+from webapp.connections.signing_secrets import keep_signing_secret
 from webapp.profiles.embedded import ensure_properties, hold_property_set, property_types, wanted_properties
 from webapp.profiles.values import PropertyType
 
@@ -24,12 +25,14 @@ from webapp.profiles.values import PropertyType
 class Change:
     """Who changes something, and when. ``actor`` is an admin's e-mail address.
 
-    ``restored_revision`` is the goal's revision that the change brings back, if it does.
+    ``restored_revision`` is the goal's revision that the change brings back, if it does; ``sealed_signing_secret`` is a
+    new secret of the goal, which is no part of its revisions.
     """
 
     actor: str
     now: datetime
     restored_revision: int | None = None
+    sealed_signing_secret: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +51,14 @@ class ConnectionDetails:
 
 @dataclass(frozen=True, slots=True)
 class SavedGoal:
-    """A stored goal: whether anything had changed, and the profile properties that were made for it."""
+    """A stored goal: whether anything had changed, and the profile properties that were made for it.
+
+    A changed secret makes no revision: ``has_new_secret`` says so.
+    """
 
     goal: Goal
     is_changed: bool
+    has_new_secret: bool = False
     new_properties: tuple[str, ...] = ()
 
 
@@ -92,7 +99,7 @@ def save_connection(
         return []
     if details.auth0_domain != connection.auth0_domain:
         for goal in connection.goals:  # the Actions of the tenant before must not speak for this one
-            goal.sealed_exchange_secrets = []
+            goal.sealed_exchange_secrets, goal.sealed_signing_secret = [], None
     _copy(details, connection)
     connection.version, connection.updated_at = connection.version + 1, change.now
     changed = [name.removeprefix("sealed_") for name in names]
@@ -108,15 +115,22 @@ def delete_connection(session: Session, connection: Connection, change: Change) 
 
 
 def add_web_goal(
-    session: Session, connection: Connection, web_goal: WebGoal, change: Change, *, is_on: bool
+    session: Session,
+    connection: Connection,
+    web_goal: WebGoal,
+    change: Change,
+    *,
+    is_on: bool,
 ) -> SavedGoal:
     """Store a new web goal of ``connection`` as revision 1.
 
     Raises:
-        InvalidGoalError: a row does not suit the property that it writes, or Auth0 would refuse the goal's code.
+        InvalidGoalError: a row does not suit the property that it writes, Auth0 would refuse the goal's code, or the
+            goal needs a signing secret.
     """
     _check_limits(web_goal)
     goal = add_goal(session, connection, web_goal, is_on=is_on, now=change.now)
+    keep_signing_secret(goal, web_goal, change.sealed_signing_secret)
     new_properties = _ensure_properties(session, web_goal, change)
     keep_revision(session, goal, saved_by=change.actor)
     _record(session, change, "created", goal, name=goal.name, revision=goal.revision)
@@ -124,18 +138,29 @@ def add_web_goal(
 
 
 def save_web_goal(
-    session: Session, goal: Goal, web_goal: WebGoal, change: Change, *, is_on: bool, expected_revision: int
+    session: Session,
+    goal: Goal,
+    web_goal: WebGoal,
+    change: Change,
+    *,
+    is_on: bool,
+    expected_revision: int,
 ) -> SavedGoal:
-    """Store ``web_goal`` as the goal's next revision if anything changed.
+    """Store ``web_goal`` as the goal's next revision if anything changed. Without a new secret the stored one stays.
 
     Raises:
         StaleRevisionError: the goal is no longer at ``expected_revision``.
-        InvalidGoalError: a row does not suit the property that it writes, or Auth0 would refuse the goal's code.
+        InvalidGoalError: a row does not suit the property that it writes, Auth0 would refuse the goal's code, or the
+            goal needs a signing secret.
     """
     _check_limits(web_goal)
     changed = _changed_fields(goal, web_goal, is_on=is_on)
-    if not save_goal(session, goal, web_goal, is_on=is_on, expected_revision=expected_revision, now=change.now):
-        return SavedGoal(goal, is_changed=False)
+    is_changed = save_goal(session, goal, web_goal, is_on=is_on, expected_revision=expected_revision, now=change.now)
+    has_new_secret = keep_signing_secret(goal, web_goal, change.sealed_signing_secret)
+    if has_new_secret:
+        _record(session, change, "saved", goal, changed=["signing_secret"])
+    if not is_changed:
+        return SavedGoal(goal, is_changed=False, has_new_secret=has_new_secret)
     new_properties = _ensure_properties(session, web_goal, change)
     keep_revision(session, goal, saved_by=change.actor)
     detail: dict[str, object] = {"revision": goal.revision, "changed": changed}
@@ -143,7 +168,7 @@ def save_web_goal(
         _record(session, change, "saved", goal, **detail)
     else:
         _record(session, change, "restored", goal, **detail, restored_revision=change.restored_revision)
-    return SavedGoal(goal, is_changed=True, new_properties=tuple(new_properties))
+    return SavedGoal(goal, True, has_new_secret, tuple(new_properties))
 
 
 def delete_web_goal(session: Session, goal: Goal, change: Change) -> None:

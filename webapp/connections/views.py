@@ -1,5 +1,6 @@
 """Pages of connections and of their web goals."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 
@@ -7,6 +8,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from snippets.goals import InvalidGoalError
+from snippets.policy import SigningAlgorithm
 from snippets.reading import read_web_goal
 from webapp.accounts.session import signed_in_admin
 from webapp.connections.confirming import UnseenWarningsError, check_warnings_seen
@@ -32,6 +34,7 @@ from webapp.connections.saving import (
     save_connection,
     save_web_goal,
 )
+from webapp.connections.signing_secrets import check_signing_secret
 from webapp.database import reading, transaction
 from webapp.errors import MalformedRequestError
 from webapp.sealing import sealer
@@ -129,7 +132,7 @@ def create_goal(key: str) -> ResponseReturnValue:
         web_goal = read_web_goal(form.plain(key=new_key()), public_url=settings().public_url)
         with transaction() as session:
             connection = find_connection(session, key)
-            saved = add_web_goal(session, connection, web_goal, _change(), is_on=form.is_on.data)
+            saved = add_web_goal(session, connection, web_goal, _goal_change(form), is_on=form.is_on.data)
             check_warnings_seen(web_goal, before=None, seen=form.seen_warnings.data or "")
     except InvalidGoalError as error:
         return goal_page(form, connection_key=key, mistakes=place_problems(form, error.problems))
@@ -157,7 +160,7 @@ def goal(key: str) -> ResponseReturnValue:
                 session,
                 stored,
                 web_goal,
-                _change(),
+                _goal_change(form),
                 is_on=form.is_on.data,
                 expected_revision=as_number(form.expected_revision.data),
             )
@@ -198,6 +201,8 @@ def _connection_page(
 def _to_saved(saved: SavedGoal) -> ResponseReturnValue:
     if saved.is_changed:
         flash(f"Saved as revision {saved.goal.revision}.", "success")
+    elif saved.has_new_secret:
+        flash("The client secret for HS256 is saved.", "success")
     else:
         flash("Nothing had changed.", "info")
     if saved.new_properties:
@@ -209,6 +214,15 @@ def _sealed_secret(form: ConnectionForm, *, stored: str | None) -> str | None:
     if form.client_secret.data:
         return sealer().seal(form.client_secret.data)
     return None if form.remove_secret.data else stored
+
+
+def _goal_change(form: GoalForm) -> Change:
+    """Return the change, with the secret that was typed for HS256. Raises InvalidGoalError."""
+    secret = form.signing_secret.data
+    if not secret or SigningAlgorithm.HS256 not in (form.algorithms.data or []):
+        return _change()
+    check_signing_secret(secret)
+    return replace(_change(), sealed_signing_secret=sealer().seal(secret))
 
 
 def _change() -> Change:

@@ -12,8 +12,10 @@ from typing import Any
 from snippets.goals import TokenKind
 from webapp.auth0.signing_keys import KeyCache, SigningKey
 from webapp.connections.goals import LiveGoal
+from webapp.sealing import SealBrokenError, sealer
 from webapp.tokens.jws import CompactJws, decode_parts, decode_segment, is_signed_by, read_object, split_token
 from webapp.tokens.refusals import (
+    SigningSecretError,
     TokenAlgorithmError,
     TokenAudienceError,
     TokenEmbeddedKeyError,
@@ -24,12 +26,13 @@ from webapp.tokens.refusals import (
     TokenKindError,
     TokenMalformedError,
     TokenNotYetValidError,
+    TokenScopeError,
     TokenSignatureError,
     TokenSubjectError,
     TokenTooLargeError,
+    TokenTooOldError,
 )
 
-ALGORITHMS = ("RS256",)
 MAX_TOKEN_BYTES = 16 * 1024
 MAX_SUBJECT_LENGTH = 255
 MAX_KEY_ID_LENGTH = 255
@@ -54,7 +57,7 @@ class Case:
     parts: list[str] = field(init=False)
     jws: CompactJws = field(init=False)
     header: Mapping[str, Any] = field(init=False)
-    key: SigningKey = field(init=False)
+    key: SigningKey | bytes = field(init=False)
     claims: Mapping[str, Any] = field(init=False)
 
 
@@ -119,8 +122,8 @@ def _header(case: Case) -> None:
 @_check(HEADER_CHECKS, "alg", "The algorithm is one that the goal allows", "RFC 8725, 3.1 and 3.2", needs="header")
 def _algorithm(case: Case) -> None:
     # Compared as it stands: neither "none", "None" nor "rs256" is in this list, and a list is not even text.
-    if case.header.get("alg") not in ALGORITHMS:
-        raise TokenAlgorithmError("The token is not signed with the algorithm of this service.", check="alg")
+    if case.header.get("alg") not in case.goal.web_goal.token_policy.algorithms:
+        raise TokenAlgorithmError("The token is not signed with an algorithm that the goal takes.", check="alg")
 
 
 @_check(HEADER_CHECKS, "enc", "It is not the header of an encrypted token", "RFC 7516, 9", needs="header")
@@ -173,12 +176,16 @@ def _key_id(case: Case) -> None:
 
 @_check(SIGNATURE_CHECKS, "key", "The tenant has the key that it names", "RFC 8725, 3.8; Auth0, JWKS", needs="kid")
 def _key(case: Case) -> None:
-    case.key = case.keys.key_for(case.goal.tenant, case.header.get("kid"), case.now)
+    if case.goal.web_goal.token_policy.needs_secret:
+        case.key = _signing_secret(case.goal)
+    else:
+        # Of the tenant alone, also for its custom domains: they have the same keys, and nobody else is ever asked.
+        case.key = case.keys.key_for(case.goal.tenant, case.header.get("kid"), case.now)
 
 
 @_check(SIGNATURE_CHECKS, "key_algorithm", "That key is for this algorithm", "RFC 8725, 3.1", needs="key")
 def _key_algorithm(case: Case) -> None:
-    if case.header.get("alg") not in case.key.algorithms:
+    if isinstance(case.key, SigningKey) and case.header.get("alg") not in case.key.algorithms:
         raise TokenAlgorithmError("The token's signing key is for another algorithm.", check="key_algorithm")
 
 
@@ -198,7 +205,7 @@ def _payload(case: Case) -> None:
 
 @_check(CLAIM_CHECKS, "iss", "The goal's tenant issued it", "RFC 8725, 3.8; OIDC, step 2", needs="payload")
 def _issuer(case: Case) -> None:
-    if case.claims.get("iss") != case.goal.tenant.issuer:
+    if case.claims.get("iss") not in issuers_of(case.goal):
         raise TokenIssuerError("The token's issuer is not the tenant of this goal.", check="iss")
 
 
@@ -253,6 +260,13 @@ def _lifetime(case: Case) -> None:
         raise TokenMalformedError("The token ends before it begins.", check="lifetime")
 
 
+@_check(CLAIM_CHECKS, "age", "It is not older than the goal allows", "OIDC, step 10; RFC 8725, 2.7", needs="iat")
+def _age(case: Case) -> None:
+    max_age = case.goal.web_goal.token_policy.max_age_seconds
+    if max_age is not None and _seconds(case.claims, "iat") + max_age + case.leeway_seconds < case.now:
+        raise TokenTooOldError("The token was issued too long ago.", check="age")
+
+
 @_check(CLAIM_CHECKS, "nbf", "It may be used already", "RFC 7519, 4.1.5", needs="payload")
 def _not_before(case: Case) -> None:
     if "nbf" in case.claims and _seconds(case.claims, "nbf") - case.leeway_seconds > case.now:
@@ -262,6 +276,14 @@ def _not_before(case: Case) -> None:
 @_check(CLAIM_CHECKS, "sub", "It is about a person", "RFC 8725, 3.8; RFC 7519, 4.1.2", needs="payload")
 def _subject(case: Case) -> None:
     check_subject(case.claims)
+
+
+@_check(CLAIM_CHECKS, "scope", "It has the required scopes", "RFC 9068, 4; RFC 6750, 3.1", needs="payload")
+def _scope(case: Case) -> None:
+    required = case.goal.web_goal.token_policy.required_scopes
+    granted = case.claims.get("scope", "")
+    if required and not (isinstance(granted, str) and set(required) <= set(granted.split(" "))):
+        raise TokenScopeError("The token lacks a scope that the goal requires.", check="scope")
 
 
 CHECKLIST = (*FORM_CHECKS, *HEADER_CHECKS, *SIGNATURE_CHECKS, *CLAIM_CHECKS)
@@ -279,12 +301,24 @@ def check_subject(claims: Mapping[str, Any]) -> str:
     return subject
 
 
+def issuers_of(goal: LiveGoal) -> tuple[str, ...]:
+    """Return what a token may name as its issuer: the tenant, and its custom domains."""
+    return (goal.tenant.issuer, *(f"https://{domain}/" for domain in goal.web_goal.token_policy.custom_domains))
+
+
 def texts_of(audience: object) -> tuple[str, ...]:
     """Return an ``aud`` claim as a list, since a single one may stand alone. Raises TokenMalformedError."""
     texts = audience if isinstance(audience, list) else [audience]
     if not texts or not all(isinstance(text, str) and text for text in texts):
         raise TokenMalformedError("The token's audience is missing, or is not text.", check="aud")
     return tuple(texts)
+
+
+def _signing_secret(goal: LiveGoal) -> bytes:
+    try:
+        return sealer().unseal(goal.sealed_signing_secret or "").encode()
+    except SealBrokenError as error:
+        raise SigningSecretError("The goal has no secret to check this token with.", check="key") from error
 
 
 def _seconds(claims: Mapping[str, Any], name: str) -> int:

@@ -25,7 +25,7 @@ _PADDING = (b"", b"", b"==", b"=")
 _LAST_OF_PARTIAL = (b"", b"", b"AQgw", b"AEIMQUYcgkosw048")
 """The last characters whose spare bits are zero, by how many characters stand in the last group of four."""
 _STRING = re.compile(rb'"(?:[^"\\]+|\\.)*+"?', re.DOTALL)
-_VERIFIERS = {name: get_default_algorithms()[name] for name in ("RS256", "PS256", "ES256")}
+_VERIFIERS = {name: get_default_algorithms()[name] for name in ("RS256", "PS256", "ES256", "HS256")}
 
 Json = dict[str, Any]
 
@@ -83,9 +83,15 @@ def read_object(text: bytes, name: str) -> Json:
     return found
 
 
-def is_signed_by(jws: CompactJws, key: SigningKey, algorithm: str) -> bool:
-    """Say if the signature is right. PyJWT decides; parsing the token a second time is all that is left out."""
-    return _VERIFIERS[algorithm].verify(jws.signing_input, key.public_key, jws.signature)
+def is_signed_by(jws: CompactJws, key: SigningKey | bytes, algorithm: str) -> bool:
+    """Say if the signature is right. PyJWT decides; parsing the token a second time is all that is left out.
+
+    A key of the tenant never verifies HS256, nor a secret anything else.
+    """
+    if isinstance(key, bytes) != (algorithm == "HS256"):
+        return False
+    material = key if isinstance(key, bytes) else key.public_key
+    return _VERIFIERS[algorithm].verify(jws.signing_input, material, jws.signature)
 
 
 def _is_deep(text: bytes) -> bool:

@@ -42,9 +42,10 @@ class TokenEncryptedError(TokenRefusedError):
 
 
 class TokenAlgorithmError(TokenRefusedError):
-    """The token is not signed with RS256.
+    """The token is not signed with an algorithm that the goal takes: RS256, if nothing else is chosen there.
 
-    What to do: choose RS256 in Auth0 (Applications > your application > Advanced Settings > OAuth).
+    What to do: choose RS256 in Auth0 (Applications > your application > Advanced Settings > OAuth), or the algorithm of
+    the tenant on the goal's page.
     """
 
     slug, title = "token-algorithm", "The token's algorithm is not accepted"
@@ -83,7 +84,8 @@ class TokenSignatureError(TokenRefusedError):
 class TokenIssuerError(TokenRefusedError):
     """The token comes from another Auth0 domain than the connection's.
 
-    What to do: if visitors log in through a custom domain, that is the domain to enter at the connection.
+    What to do: if visitors log in through a custom domain, enter it at the connection, or on the goal's page below
+    "Advanced token checks".
     """
 
     slug, title = "token-issuer", "The token comes from another issuer"
@@ -114,6 +116,35 @@ class TokenNotYetValidError(TokenRefusedError):
     """
 
     slug, title = "token-not-yet-valid", "The token is not yet valid"
+
+
+class TokenTooOldError(TokenRefusedError):
+    """The token was issued longer ago than the goal allows, though it has not expired.
+
+    What to do: let the application ask Auth0 for a fresh token, or change the greatest age on the goal's page.
+    """
+
+    slug, title = "token-too-old", "The token is too old"
+
+
+class TokenScopeError(TokenRefusedError):
+    """The access token lacks a scope that the goal requires. Source: RFC 6750, 3.1.
+
+    What to do: have the application ask for the scope, and allow it for the application and the user in Auth0.
+    """
+
+    slug, title, status = "token-scope", "The token lacks a scope", HTTPStatus.FORBIDDEN
+    headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": 'Bearer error="insufficient_scope"'}
+
+
+class SigningSecretError(WebsyncError):
+    """The goal takes tokens that are signed with HS256, and Websync does not have the secret, or cannot open it.
+
+    What to do: type the application's client secret on the goal's page, below "Advanced token checks". It ends when the
+    connection moves to another tenant, or when its key is taken out of WEBSYNC_SECRET_KEYS.
+    """
+
+    slug, title, status = "no-signing-secret", "The goal has no signing secret", HTTPStatus.FORBIDDEN
 
 
 class TokenSubjectError(TokenRefusedError):

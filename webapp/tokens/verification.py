@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from snippets.goals import TokenKind
+from snippets.policy import SigningAlgorithm
 from webapp.auth0.signing_keys import KeyCache
 from webapp.connections.goals import LiveGoal
 from webapp.tokens.checklist import (
@@ -23,7 +24,7 @@ from webapp.tokens.checklist import (
 __all__ = ["MAX_TOKEN_BYTES", "VerifiedClaims", "check_claims", "check_subject", "verify_token"]
 
 _MAX_KNOWN_HEADERS = 256
-_known_headers: dict[tuple[bytes, TokenKind], Mapping[str, Any]] = {}
+_known_headers: dict[tuple[bytes, TokenKind, tuple[SigningAlgorithm, ...]], Mapping[str, Any]] = {}
 """Headers that passed, by their encoded text: a tenant writes the same few over and over."""
 
 
@@ -42,15 +43,16 @@ class VerifiedClaims:
 def verify_token(token: str, goal: LiveGoal, keys: KeyCache, *, now: datetime, leeway_seconds: int) -> VerifiedClaims:
     """Return the claims of an Auth0 ID token or access token, whichever ``goal`` asks for.
 
-    ``token`` is a compact JWS of at most 16 KiB. Clocks may differ by ``leeway_seconds``.
+    ``token`` is a compact JWS of at most 16 KiB. Clocks may differ by ``leeway_seconds`` (or the goal's own).
 
     Raises:
         TokenTooLargeError: before anything is parsed.
         TokenRefusedError: a check failed; each has its own subclass.
         UnknownKeyError: the tenant has no such signing key.
+        SigningSecretError: the goal asks for HS256, and its secret is gone.
         KeysUnavailableError: the tenant's keys were never fetched and cannot be fetched now.
     """
-    case = Case(goal, now.timestamp(), leeway_seconds)
+    case = open_case(goal, now=now, leeway_seconds=leeway_seconds)
     case.token, case.keys = token, keys
     _make(FORM_CHECKS, case)
     _make_header_checks(case)
@@ -65,10 +67,16 @@ def check_claims(claims: Mapping[str, Any], goal: LiveGoal, *, now: datetime, le
     Raises:
         TokenRefusedError: a check failed; each has its own subclass.
     """
-    case = Case(goal, now.timestamp(), leeway_seconds)
+    case = open_case(goal, now=now, leeway_seconds=leeway_seconds)
     case.claims = claims
     _make(CLAIM_CHECKS, case)
     return _verified(case)
+
+
+def open_case(goal: LiveGoal, *, now: datetime, leeway_seconds: int) -> Case:
+    """Return a case before any check. The goal's own leeway has the last word."""
+    own = goal.web_goal.token_policy.leeway_seconds
+    return Case(goal, now.timestamp(), leeway_seconds if own is None else own)
 
 
 def _make(checks: Iterable[Check], case: Case) -> None:
@@ -78,7 +86,8 @@ def _make(checks: Iterable[Check], case: Case) -> None:
 
 def _make_header_checks(case: Case) -> None:
     # All that these checks look at.
-    key = case.jws.header, case.goal.web_goal.token_kind
+    goal = case.goal.web_goal
+    key = case.jws.header, goal.token_kind, goal.token_policy.algorithms
     known = _known_headers.get(key)
     if known is not None:
         case.header = known
