@@ -1,8 +1,10 @@
 """The service as a Flask app: builds the floors, registers the rooms. No logic of its own."""
 
+from collections.abc import Iterable
 from datetime import timedelta
+from wsgiref.types import StartResponse, WSGIEnvironment
 
-from flask import Flask
+from flask import Flask, Response
 from flask_bootstrap import Bootstrap5
 from flask_compress import Compress
 from flask_talisman import Talisman
@@ -10,7 +12,7 @@ from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from webapp.accounts import views as accounts
-from webapp.accounts.session import PeopleSessions, install_guard
+from webapp.accounts.session import install_guard
 from webapp.assets import STATIC, TEMPLATES
 from webapp.auth0.signing_keys import KeyCache
 from webapp.code_pages import rule_move
@@ -47,6 +49,11 @@ CONTENT_SECURITY_POLICY = {
     "base-uri": "'none'",
     "frame-ancestors": "'none'",
 }
+HSTS = "max-age=31556926; includeSubDomains"
+HEADERS_OF_PROGRAMS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -55,15 +62,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     configure_logs(settings)
     app = Flask(__name__, template_folder=str(TEMPLATES), static_folder=str(STATIC))
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
-    app.session_interface = PeopleSessions()
     _build_floors(app, settings)
     _configure_browsers(app, settings)
     install_error_handlers(app)
     install_filters(app)
     install_metrics(app)
     install_guard(app)  # before the CSRF check: whoever is not signed in hears that, not that a token is missing
-    csrf = CSRFProtect(app)
-    csrf.exempt(tokens.bp)  # programs of other origins post there, with a token of their own and no cookie
+    CSRFProtect(app)
     rooms = (
         accounts.bp,
         connections.bp,
@@ -72,12 +77,41 @@ def create_app(settings: Settings | None = None) -> Flask:
         rule_move.bp,
         profile_pages.bp,
         conflicts.bp,
-        tokens.bp,
         trying.bp,
     )
     for blueprint in (health, *rooms):
         app.register_blueprint(blueprint)
+    _take_in_token_service(app, settings)
+    if settings.proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies, x_host=0)  # type: ignore[method-assign]
     return app
+
+
+def _take_in_token_service(app: Flask, settings: Settings) -> None:
+    """Put the token service in front of the pages: an app of its own, over the same floors.
+
+    Programs of other origins post there, with a token of their own. It has no secret key, so no session and no cookie
+    to forge or to steal, and nothing of what pages need costs a post anything.
+    """
+    service = Flask("webapp.tokens", static_folder=None)
+    service.extensions = app.extensions
+    install_error_handlers(service)
+    service.register_blueprint(tokens.bp)
+    headers = HEADERS_OF_PROGRAMS | ({"Strict-Transport-Security": HSTS} if settings.is_https else {})
+
+    @service.after_request
+    def protect(response: Response) -> Response:
+        response.headers.extend(headers)
+        return response
+
+    pages = app.wsgi_app
+
+    def by_path(environment: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path: str = environment.get("PATH_INFO", "")
+        is_post = path.startswith("/sync/") and path.endswith(("/token", "/login"))
+        return (service if is_post else pages)(environment, start_response)
+
+    app.wsgi_app = by_path  # type: ignore[method-assign, assignment]
 
 
 def _build_floors(app: Flask, settings: Settings) -> None:
@@ -115,8 +149,6 @@ def _configure_browsers(app: Flask, settings: Settings) -> None:
         COMPRESS_MIMETYPES=["text/css", "text/javascript", "application/javascript"],
         SEND_FILE_MAX_AGE_DEFAULT=3600,
     )
-    if settings.proxies:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies, x_host=0)  # type: ignore[method-assign]
     Bootstrap5(app)
     Compress(app)
     Talisman(

@@ -99,13 +99,8 @@ def problem_slug() -> str | None:
     return found
 
 
-def is_for_programs(path: str) -> bool:
-    """Say if only programs ask for ``path``: they get problems and no pages, and have no session."""
-    return path.startswith(PROGRAM_PATHS)
-
-
 def _for_people() -> bool:
-    if is_for_programs(request.path):
+    if request.path.startswith(PROGRAM_PATHS):
         return False
     return request.accept_mimetypes.best_match(["text/html", "application/problem+json"]) == "text/html"
 

@@ -15,9 +15,6 @@ OPEN_TO_EVERYBODY = OPEN_ENDPOINTS | {
     "accounts.sign_in",
     "accounts.open_link",
     "code_pages.script",
-    "tokens.receive_login",
-    "tokens.receive_token",
-    "tokens.allow_post",
 }
 
 

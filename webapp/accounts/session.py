@@ -4,13 +4,12 @@ import time
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from flask import Flask, Request, Response, current_app, g, redirect, request, session, url_for
-from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+from flask import Flask, Response, current_app, g, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.accounts.models import Admin
 from webapp.database import reading
-from webapp.errors import WebsyncError, is_for_programs
+from webapp.errors import WebsyncError
 from webapp.settings import settings
 
 OPEN_ENDPOINTS = frozenset(
@@ -23,14 +22,6 @@ class SignInNeededError(WebsyncError):
     """Only a signed-in admin may do this. Sign in on the page /sign-in, then send the form again."""
 
     slug, title, status = "sign-in-needed", "Please sign in", HTTPStatus.UNAUTHORIZED
-
-
-class PeopleSessions(SecureCookieSessionInterface):
-    """Sessions for people. Programs have none: whatever cookie comes with a token is not even looked at."""
-
-    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
-        """Read the session off the cookie, if a page is asked for."""
-        return None if is_for_programs(request.path) else super().open_session(app, request)
 
 
 def start_session(admin: Admin) -> None:

@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from webapp.accounts.guard import public
 from webapp.auth0.signing_keys import signing_keys
 from webapp.connections.goals import LiveGoal
 from webapp.connections.live_goals import live_goal
@@ -64,7 +63,6 @@ def limit_posts() -> None:
 
 
 @bp.post("/sync/<goal_key>/token", provide_automatic_options=False)
-@public
 def receive_token(goal_key: str) -> ResponseReturnValue:
     """Update the profile of the visitor whose browser posts a token."""
     try:
@@ -76,7 +74,6 @@ def receive_token(goal_key: str) -> ResponseReturnValue:
 
 
 @bp.route("/sync/<goal_key>/token", methods=["OPTIONS"], provide_automatic_options=False)
-@public
 def allow_post(goal_key: str) -> ResponseReturnValue:
     """Answer a browser that asks whether its page may post. Source: Fetch standard, CORS-preflight request."""
     _open_goal(goal_key)
@@ -89,7 +86,6 @@ def allow_post(goal_key: str) -> ResponseReturnValue:
 
 
 @bp.post("/sync/<goal_key>/login", provide_automatic_options=False)
-@public
 def receive_login(goal_key: str) -> ResponseReturnValue:
     """Update the profile of the visitor of whom a goal's Action tells, and answer the profile's values."""
     try:
