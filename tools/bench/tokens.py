@@ -10,6 +10,7 @@ from pathlib import Path
 from tools.bench.contestants import Stage, TokenServer, express, noop, websync
 from tools.bench.databases import MakeDatabase, postgresql, sqlite, stored_properties
 from tools.bench.load import BenchError, Load, run_load
+from tools.bench.rates import bare_verification
 from tools.bench.report import Rounds, Target, p99_ratio, rate_ratio
 from tools.bench.servers import Server
 from tools.bench.world import Post, Tenant, expected_sums, http_request
@@ -21,6 +22,7 @@ DATABASES: dict[str, Callable[[Path], AbstractContextManager[MakeDatabase]]] = {
 WARM_UP_TOKENS = 500
 LONGEST_SECONDS = 20.0
 """After which a round of distinct tokens ends, if not all are posted yet."""
+BARE = "bare RSA verification"
 WSGI, FLASK, HEALTH = "WSGI no-op", "Flask no-op", "Websync no-op"
 DISTINCT, REPEAT = "Websync, distinct tokens", "Websync, repeated tokens"
 PEER_DISTINCT, PEER_REPEAT = "Express, distinct tokens", "Express, repeated tokens"
@@ -105,6 +107,7 @@ def bench_tokens(plan: Plan, stage: Stage, issuer: Tenant, posts: Sequence[Post]
         rounds: dict[str, list[Load]] = {}
         for start in range(WARM_UP_TOKENS, plan.all_tokens, plan.tokens):
             new = posts[start : start + plan.tokens]
+            rounds.setdefault(BARE, []).append(bare_verification(issuer, new, stage.cores, seconds=plan.seconds / 4))
             for name, (server, request_of) in noops.items():
                 found = run_load(server, list(map(request_of, new)), stage.cores, seconds=plan.seconds, repeat=True)
                 rounds.setdefault(name, []).append(found)
