@@ -1,6 +1,7 @@
 """How long keys are believed and when they are fetched: the table of docs/operate.md, without a tenant."""
 
 import math
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -19,6 +20,7 @@ from webapp.auth0.key_ages import (
     age,
     need_of,
 )
+from webapp.auth0.key_fetching import MAX_BODY_BYTES, TIMEOUT_SECONDS
 
 NOW = 1_800_000_000.0
 KEYS = key_set("first")
@@ -100,6 +102,25 @@ def test_nothing_believes_keys_for_longer_than_the_bounds(
     # and nothing is fetched right after a failure
     if need is not Need.NOTHING:
         assert age(failed_at, NOW) >= RETRY_SECONDS
+
+
+def test_the_bounds_are_those_of_the_docs() -> None:
+    # given the table that operators read
+    text = (Path(__file__).parents[2] / "docs" / "operate.md").read_text(encoding="utf-8")
+    table = text.partition("## The tenant's signing keys")[2].partition("\n## ")[0]
+    # then each bound in it is the one that holds
+    for bound in (
+        f"are {REFRESH_SECONDS // 60} minutes old",
+        f"at most {FRESH_SECONDS // 60} minutes after it is revoked",
+        f"until they are {LAST_GOOD_SECONDS // 3600} hours old",
+        f"every {RETRY_SECONDS} seconds",
+        f"has {TIMEOUT_SECONDS:g} seconds for everything and {MAX_BODY_BYTES // 1024} KiB",
+        f"each for at most {TIMEOUT_SECONDS + 1:g} seconds",
+    ):
+        assert bound in table
+    # and a minute is one
+    assert (OUTAGE_SECONDS, UNKNOWN_KEY_SECONDS) == (60, 60)
+    assert table.count("at most a minute") + table.count("at most once a minute") == 2
 
 
 @pytest.mark.parametrize(

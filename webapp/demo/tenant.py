@@ -76,6 +76,7 @@ def show_tenant() -> ResponseReturnValue:
             users=list(data["users"].values()),
             bound=bound,
             unbound=unbound,
+            rules=data.get("rules", []),
             logs=data["logs"][:20],
         )
 
