@@ -356,10 +356,11 @@ ADA_ID = "auth0|650a1f3c9d1e8b0012ab0001"
 def test_a_user_is_read_by_id_and_by_address(client: ManagementClient) -> None:
     # given a user of the tenant, when they are asked for by id and by address
     by_id, by_email = client.get_user(ADA_ID), client.users_by_email("ada@shop.example")
-    # then both are the whole user
+    # then both are the whole user; another one has the same address
     assert by_id is not None
     assert by_id["user_metadata"]["plan"] == "gold"
-    assert by_email == [by_id]
+    assert [user["user_id"] for user in by_email] == [ADA_ID, "twitter|5120478813"]
+    assert by_email[0] == by_id
 
 
 def test_a_user_who_is_not_there_is_none(client: ManagementClient) -> None:
