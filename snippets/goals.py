@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlsplit
 
+from snippets.consent import ConsentRule
 from snippets.fields import VERIFIED_BY, FieldPathError, is_vouched_for, overlaps, parse_field, source_of
 from snippets.parameters import MAX_VALUE_PARAMETERS, parameter_name
 from snippets.policy import USUAL_POLICY, TokenPolicy
@@ -173,7 +174,8 @@ class WebGoal:
 
     ``public_url`` is where browsers reach Websync, without a slash at the end. ``claim_namespace`` ends with one.
     ``allowed_origins`` are origins as browsers send them (``https://shop.example``). With ``server_exchange`` the
-    Action itself calls Websync in the login.
+    Action itself calls Websync in the login. ``consent`` is what the connection's objectives come to, None if no
+    visitor has to consent.
     """
 
     key: str
@@ -192,6 +194,7 @@ class WebGoal:
     enable_token: bool = True
     server_exchange: bool = False
     token_policy: TokenPolicy = USUAL_POLICY
+    consent: ConsentRule | None = None
 
     def __post_init__(self) -> None:
         if problems := tuple(self._problems()):

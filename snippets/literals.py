@@ -102,6 +102,11 @@ def dart_literal(value: str | int) -> DartCode:
     return DartCode(_quoted(value, _in_braces, also=r"\$"))
 
 
+def without_comments(code: str) -> JsCode:
+    """Return JavaScript without the lines that are comments: no literal has a line end in it, so no text is lost."""
+    return JsCode(re.sub(r"^ *//.*\n", "", code, flags=re.MULTILINE))
+
+
 def _quoted(value: str | int, escape: Callable[[int], str], *, also: str = "(?!)") -> str:
     r"""Return a number as it is, and a text between double quotes: printable ASCII, with ``\"`` and ``\\``.
 
@@ -145,6 +150,7 @@ def _environment(make_literal: Callable[..., Code], language: type[Code]) -> Env
         keep_trailing_newline=True,
     )
     made.filters["literal"] = make_literal
+    made.filters["without_comments"] = without_comments
     return made
 
 

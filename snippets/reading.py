@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TypeVar
 
+from snippets.consent import ConsentRule, plain_rule, read_rule
 from snippets.goals import (
     Direction,
     IdentifierLink,
@@ -42,6 +43,7 @@ FIELDS = frozenset(
         "enable_token",
         "server_exchange",
         *POLICY_FIELDS,
+        "consent",
     }
 )
 
@@ -69,6 +71,7 @@ def read_web_goal(plain: PlainData, *, public_url: str) -> WebGoal:
         "enable_token": reader.flag("enable_token", default=True),
         "server_exchange": reader.flag("server_exchange", default=False),
         "token_policy": _read_policy(reader),
+        "consent": reader.rule("consent"),
     }
     try:
         goal = WebGoal(public_url=public_url, **fields)  # type: ignore[arg-type]  # each was read as its type above
@@ -102,6 +105,7 @@ def plain_web_goal(goal: WebGoal) -> dict[str, object]:
         "enable_token": goal.enable_token,
         "server_exchange": goal.server_exchange,
         **plain_policy(goal.token_policy),
+        "consent": plain_rule(goal.consent) if goal.consent else None,
     }
 
 
@@ -204,6 +208,14 @@ class _Reader:
         except ValueError:
             self.complain(name, f"Must be one of {', '.join(kind)}.")
             return default
+
+    def rule(self, name: str) -> ConsentRule | None:
+        plain = self.plain.get(name)
+        try:
+            return None if plain is None else read_rule(plain)
+        except ValueError as error:
+            self.complain(name, str(error))
+            return None
 
     def rows(self, name: str, read: Callable[["_Reader"], _Item]) -> tuple[_Item, ...]:
         value = self.plain.get(name) or ()

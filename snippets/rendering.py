@@ -148,11 +148,17 @@ def _pipeline(goal: WebGoal, sdk: Sdk) -> Mapping[str, object]:
 
 
 def _token(goal: WebGoal, sdk: Sdk) -> Mapping[str, object]:
+    source = TOKEN_SOURCES.get(sdk, "client")
     return {
         "is_access_token": goal.token_kind is TokenKind.ACCESS_TOKEN,
         "token": _token_name(goal),
-        "source": TOKEN_SOURCES.get(sdk, "client"),
+        "source": source,
+        "argument": JsCode(_ARGUMENTS[source]),
     }
+
+
+_ARGUMENTS = {"client": "auth0Client", "result": "authResult", "route": "path", "given": "token"}
+"""What the browser's code is called with, by where it finds the token: it calls itself when consent comes later."""
 
 
 def _token_name(goal: WebGoal) -> JsCode:

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from snippets.consent import ConsentRule
 from snippets.goals import PROFILE_ID, Direction, IdentifierLink, Mapping, MergeStrategy, WebGoal
 from webapp.profiles.definitions import read_definitions
 from webapp.profiles.facts import Identity, Sought, StoredProfile, find_facts
@@ -28,6 +29,10 @@ def make_goal(**changes: Any) -> WebGoal:
         "allowed_origins": ("https://shop.example",),
     }
     return WebGoal(**fields | changes)
+
+
+CONSENT = ConsentRule(("marketing_objective", "statistics"), ("GDPR", "SWITZERLAND_DPA", "UK_GDPR"), ("CCPA",))
+"""Two objectives, with a zone of each mode."""
 
 
 def to_auth0(field: str, profile_property: str, strategy: MergeStrategy = MergeStrategy.SET) -> Mapping:

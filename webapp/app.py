@@ -28,6 +28,7 @@ from webapp.health import bp as health
 from webapp.logs import configure_logs
 from webapp.metrics import install_metrics
 from webapp.moments import install_filters
+from webapp.profile_pages import objective_views as objectives
 from webapp.profile_pages import views as profile_pages
 from webapp.rates import Rates
 from webapp.sealing import Sealer
@@ -77,6 +78,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         rule_move.bp,
         profile_pages.bp,
         conflicts.bp,
+        objectives.bp,
         trying.bp,
     )
     for blueprint in (health, *rooms):

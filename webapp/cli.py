@@ -21,8 +21,9 @@ from webapp.app import create_app
 from webapp.connections.configuration import apply_configuration, export_configuration
 from webapp.connections.configuration_file import (
     KEY_TO_COME,
-    ConnectionConfiguration,
+    Configuration,
     InvalidConfigurationError,
+    goal_with_consent,
     read_configuration,
     read_yaml,
 )
@@ -152,7 +153,7 @@ def apply_config(file: Path) -> None:
                 )
         except InvalidConfigurationError as error:
             _exit_with_lines(str(error))
-    for goal in (each.web_goal for connection in wanted for each in connection.goals):
+    for goal in (each.web_goal for connection in wanted.connections for each in connection.goals):
         _print_warnings(goal)
     for change in applied:
         click.echo(f"{change.state:10} {change.kind:10} {change.key:14} {change.name}")
@@ -203,7 +204,7 @@ def _app_or_exit() -> Flask:
     return app
 
 
-def _read_file(file: Path, *, public_url: str, allow_loopback: bool) -> tuple[ConnectionConfiguration, ...]:
+def _read_file(file: Path, *, public_url: str, allow_loopback: bool) -> Configuration:
     try:
         plain = read_yaml(file.read_text(encoding="utf-8"))
         return read_configuration(plain, public_url=public_url, allow_loopback=allow_loopback)
@@ -213,16 +214,19 @@ def _read_file(file: Path, *, public_url: str, allow_loopback: bool) -> tuple[Co
         _exit_with_lines("\n".join(f"{file}: {line}" for line in str(error).splitlines()))
 
 
-def _goal_of(connections: tuple[ConnectionConfiguration, ...], name: str) -> WebGoal:
-    goals = [goal.web_goal for connection in connections for goal in connection.goals]
-    found = [goal for goal in goals if name in {goal.name, goal.key}]
+def _goal_of(configuration: Configuration, name: str) -> WebGoal:
+    goals = [(connection, goal) for connection in configuration.connections for goal in connection.goals]
+    found = [(connection, goal) for connection, goal in goals if name in {goal.web_goal.name, goal.web_goal.key}]
     if len(found) != 1:
-        known = ", ".join(goal.name for goal in goals) or "none"
+        known = ", ".join(goal.web_goal.name for _, goal in goals) or "none"
         raise click.ClickException(f"{len(found)} goals are called {name!r}; the file has: {known}.")
-    if found[0].key == KEY_TO_COME:
+    if found[0][1].web_goal.key == KEY_TO_COME:
         message = f"The goal {name!r} has no key yet. `websync config apply` makes one and prints it: add it as key."
         raise click.ClickException(message)
-    return found[0]
+    try:
+        return goal_with_consent(configuration, *found[0])
+    except InvalidConfigurationError as error:
+        _exit_with_lines(str(error))
 
 
 def _print_warnings(goal: WebGoal) -> None:

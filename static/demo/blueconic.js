@@ -34,13 +34,17 @@
   let record = read() ?? newRecord();
   let loaded = new Set(); // values are there only once they were loaded, as with the real client
 
-  const member = (name) => ({
+  // What is consented is refused no longer, and the other way round.
+  const member = (name, opposite) => ({
     get: () => [...record[name]],
-    set: (ids) => (record[name] = texts(ids)),
-    add: (id) => (record[name] = [...new Set([...record[name], String(id)])]),
+    set(ids) {
+      record[name] = texts(ids);
+      record[opposite] = record[opposite].filter((id) => !record[name].includes(id));
+    },
+    add: (id) => member(name, opposite).set([...new Set([...record[name], String(id)])]),
   });
-  const consented = member("consented");
-  const refused = member("refused");
+  const consented = member("consented", "refused");
+  const refused = member("refused", "consented");
 
   const profile = {
     getId: () => record.id,

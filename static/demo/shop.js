@@ -7,6 +7,7 @@ const find = (name) => document.querySelector(`[data-${name}]`);
 const SENT_KEY = "shop.sent";
 const OUTCOME_KEY = "shop.outcome";
 const BLUECONIC_TIMEOUT_MS = 5_000;
+const OBJECTIVE = "marketing"; // what the box of the page asks; a goal asks for it if its connection has this objective
 
 const client = await createAuth0Client({
   domain: settings.domain,
@@ -39,10 +40,12 @@ const whenSaved = () => new Promise((resolve) => window.blueConicClient.profile.
 
 async function enhancePreferences(profile) {
   const form = find("preferences");
-  const { favourite_category: favourite, newsletter } = form.elements;
+  const { favourite_category: favourite, newsletter, consent } = form.elements;
   await whenLoaded(profile, ["favourite_category", "newsletter", "visits", "viewed_categories"]);
   favourite.value = profile.getValue("favourite_category") ?? "";
   newsletter.checked = profile.getValue("newsletter") === "yes";
+  consent.checked = profile.getConsentedObjectives().includes(OBJECTIVE);
+  profile.setPrivacyLegislation("GDPR"); // BlueConic takes it from the address; this shop's visitors are in Europe
   profile.incrementValue("visits", 1);
   const category = new URLSearchParams(location.search).get("category");
   if (category) profile.addValue("viewed_categories", category);
@@ -50,6 +53,8 @@ async function enhancePreferences(profile) {
   form.addEventListener("change", async ({ target }) => {
     if (target === favourite) profile.setValues("favourite_category", favourite.value ? [favourite.value] : []);
     if (target === newsletter) profile.setValue("newsletter", newsletter.checked ? "yes" : "no");
+    if (target === consent && consent.checked) profile.addConsentedObjective(OBJECTIVE);
+    else if (target === consent) profile.addRefusedObjective(OBJECTIVE);
     await whenSaved();
     find("saved").textContent = "Kept in your profile.";
   });
@@ -98,6 +103,7 @@ function showOutcome() {
   badge.textContent = outcome.error ? "failed" : String(outcome.state);
   let text = "";
   if (outcome.error) text = typeof outcome.error === "string" ? outcome.error : (outcome.error.message ?? "");
+  else if (outcome.state === "CONSENT_MISMATCH") text = "nothing is synced without your consent";
   else if (outcome.updated?.length) text = `updated: ${outcome.updated.join(", ")}`;
   else text = "nothing to change";
   for (const [property, reasons] of Object.entries(outcome.problems ?? {})) text += `; not ${property}: ${reasons.join(", ")}`;

@@ -205,7 +205,7 @@ def test_a_mistake_in_the_file_is_named_at_its_place(old: str, new: str, line: s
         ("connections: &a [*a]", "aliases are not allowed"),
         ("connections: []\nconnections: []", "'connections' is there twice"),
         ("connections: !!python/object/apply:os.system [id]", "not good YAML"),
-        ("just text", "has one key, connections"),
+        ("just text", "needs the key connections"),
         ("x" * 1_000_001, "larger than 1,000,000 bytes"),
     ],
 )
@@ -222,3 +222,97 @@ def test_two_connections_of_one_name_are_refused() -> None:
     lines = problems_of(f"connections: [{one}, {one}]")
     # then the second is named
     assert lines == ["connections[2].name: 'A' is in the file twice."]
+
+
+OBJECTIVES = """
+objectives:
+  - id: marketing
+    name: Marketing
+    description: Letters that you like.
+    legislations: [UK_GDPR, GDPR, CCPA]
+  - {id: statistics, name: Statistics, legislations: [GDPR, CCPA]}
+opt_out_zones: [CCPA]
+connections:
+  - name: Shop
+    auth0: {domain: acme.eu.auth0.com}
+    objectives: [statistics, marketing]
+    goals:
+      - kind: web
+        name: Web goal
+        key: web-shop-1
+        claim_namespace: https://shop.example/claims/
+        client_ids: [shop]
+        allowed_origins: [https://shop.example]
+        links: [{auth0_field: user_id, profile_property: auth0_user_id}]
+"""
+RULE = {"objectives": ["marketing", "statistics"], "opt_in": ["GDPR"], "opt_out": ["CCPA"]}
+
+
+def test_a_file_brings_its_objectives_to_an_empty_installation(session: Session, sealer: Sealer, now: datetime) -> None:
+    # given a file with objectives, zones, and a connection that has them
+    # when it is applied twice
+    applied = [apply_text(session, OBJECTIVES, sealer, now) for _ in range(2)]
+    # then they are there, the goal knows what they come to from its first revision on, and the second time is quiet
+    assert [(each.kind, each.key) for each in applied[0]][:2] == [
+        ("objective", "marketing"),
+        ("objective", "statistics"),
+    ]
+    assert [{each.state for each in each_time} for each_time in applied] == [{"created"}, {"unchanged"}]
+    goal = session.scalars(select(Goal)).one()
+    assert (goal.revision, goal.consent) == (1, RULE)
+    assert goal.connection.objectives == ["marketing", "statistics"]
+
+
+def test_exported_objectives_can_be_applied_elsewhere(
+    session: Session, database_url: str, sealer: Sealer, now: datetime
+) -> None:
+    # given an installation with objectives
+    apply_text(session, OBJECTIVES, sealer, now)
+    # when its export is read
+    exported = export_configuration(session, public_url=PUBLIC_URL)
+    wanted = read_configuration(read_yaml(exported), public_url=PUBLIC_URL, allow_loopback=False)
+    # then it says the same, and applying it changes nothing
+    assert wanted == read_configuration(read_yaml(OBJECTIVES), public_url=PUBLIC_URL, allow_loopback=False)
+    assert apply_text(session, exported, sealer, now)[0].state == "unchanged"
+
+
+def test_changed_objectives_reach_the_goals(session: Session, sealer: Sealer, now: datetime) -> None:
+    # given an applied file
+    apply_text(session, OBJECTIVES, sealer, now)
+    # when an objective and the connection's list change, and the zones are not named
+    changed = OBJECTIVES.replace("objectives: [statistics, marketing]", "objectives: [marketing]")
+    changed = changed.replace("[UK_GDPR, GDPR, CCPA]", "[UK_GDPR, CCPA]").replace("opt_out_zones: [CCPA]\n", "")
+    applied = apply_text(session, changed, sealer, now)
+    # then the goal follows, and the zones stay
+    assert [each.state for each in applied] == ["updated", "unchanged", "updated", "unchanged"]
+    goal = session.scalars(select(Goal)).one()
+    assert goal.consent == {"objectives": ["marketing"], "opt_in": ["UK_GDPR"], "opt_out": ["CCPA"]}
+
+
+def test_an_objective_that_nobody_defined_is_told_at_its_place(session: Session, sealer: Sealer, now: datetime) -> None:
+    # given a file whose connection has an objective that neither the file nor the store knows
+    text = OBJECTIVES.replace("[statistics, marketing]", "[statistics, marketting]")
+    # when it is applied, then it is refused with the place
+    message = r"connections\[1\]\.objectives: There is no objective marketting\. Define it in the file"
+    with pytest.raises(InvalidConfigurationError, match=message):
+        apply_text(session, text, sealer, now)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("id: marketing", "id: my marketing", "objectives[1].id: Letters, digits, - and _ only (at most 100)."),
+        ("id: marketing", "id: zones", "objectives[1].id: This id is reserved."),
+        ("id: statistics", "id: marketing", "objectives[2].id: 'marketing' is in the file twice."),
+        ("name: Statistics", "title: Statistics", "objectives[2].name: Is missing."),
+        ("[UK_GDPR, GDPR, CCPA]", "[ATLANTIS]", "objectives[1].legislations: ATLANTIS: no legislation zone"),
+        ("[UK_GDPR, GDPR, CCPA]", "[{a: b}]", "objectives[1].legislations: {'a': 'b'}: no legislation zone"),
+        ("opt_out_zones: [CCPA]", "opt_out_zones: CCPA", "opt_out_zones: Must be a list."),
+        ("[statistics, marketing]", "[5]", "connections[1].objectives: Must be a list of objectives' ids."),
+        ("[statistics, marketing]", str([f"o{n}" for n in range(21)]), "objectives: At most 20 objectives."),
+        ("opt_out_zones:", "zones:", "zones: Unknown; known are connections, objectives, opt_out_zones."),
+        ("        name: Web goal\n", "        name: Web goal\n        consent: {}\n", "goals[1].consent: Unknown"),
+    ],
+)
+def test_mistakes_about_objectives_are_told_at_their_place(old: str, new: str, expected: str) -> None:
+    assert any(expected in problem for problem in problems_of(OBJECTIVES.replace(old, new)))

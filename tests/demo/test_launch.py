@@ -44,7 +44,7 @@ def test_the_first_goal_is_a_good_one_and_shows_both_directions() -> None:
     # given the configuration with which the demo begins
     plain = demo_configuration(Ports())
     # when it is read as any file would be
-    (connection,) = read_configuration(plain, public_url="http://localhost:8000", allow_loopback=True)
+    (connection,) = read_configuration(plain, public_url="http://localhost:8000", allow_loopback=True).connections
     # then it is complete, for the shop's origin
     (goal,) = connection.goals
     assert goal.web_goal.allowed_origins == ("http://localhost:8002",)

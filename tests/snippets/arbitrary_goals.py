@@ -2,6 +2,7 @@
 
 from hypothesis import strategies as st
 
+from snippets.consent import OBJECTIVE_ID, ZONE, ConsentRule
 from snippets.fields import LOGIN_FIELDS, MAX_FIELD_LENGTH, USER_FIELDS
 from snippets.goals import (
     PROFILE_ID,
@@ -50,6 +51,15 @@ def links(draw: st.DrawFn) -> tuple[IdentifierLink, ...]:
     return tuple(found)
 
 
+zones = st.lists(st.from_regex(ZONE, fullmatch=True), max_size=4, unique=True)
+rules = st.builds(
+    lambda ids, opt_in, opt_out: ConsentRule(tuple(ids), tuple(opt_in), ("CCPA", *opt_out)),
+    st.lists(st.from_regex(OBJECTIVE_ID, fullmatch=True), min_size=1, max_size=4, unique=True),
+    zones,
+    zones,
+)
+
+
 @st.composite
 def goals(draw: st.DrawFn, *, server_exchange: bool = False) -> WebGoal:
     """A valid goal. With ``server_exchange`` it may also write to ``app_metadata``."""
@@ -65,6 +75,7 @@ def goals(draw: st.DrawFn, *, server_exchange: bool = False) -> WebGoal:
             client_ids=("shop-client", draw(printable_lines)),
             audiences=(draw(printable_lines), "https://api.example"),
             server_exchange=server_exchange,
+            consent=draw(st.none() | rules),
         )
     except InvalidGoalError:  # two properties whose parameters would have the same name
         return make_goal()

@@ -51,9 +51,14 @@ function makeBlueConic(options) {
   const fail = (name) => {
     if (options.failing === name) throw new Error(`BlueConic's ${name} is broken`);
   };
+  // What the visitor says of objectives: `consent`, a list of answers of which each stands from its time on.
+  const said = (name) => (options.consent ?? []).filter((each) => (each.from ?? 0) <= now).at(-1)?.[name];
   const profile = {
     getId: () => { fail("getId"); return isReady ? options.id ?? "p-1" : "temporary"; },
     loadValues: (ids, caller, callback) => { fail("loadValues"); seen.loaded.push(ids); after(options.valuesAfter ?? 0, callback); },
+    getConsentedObjectives: () => { fail("getConsentedObjectives"); return said("consented"); },
+    getRefusedObjectives: () => said("refused"),
+    getPrivacyLegislation: () => said("legislation"),
     getValues: (id) => { fail("getValues"); return options.values?.[id] ?? []; },
   };
   const client = {
@@ -130,6 +135,7 @@ class PageDate extends Date {
 const print = (...parts) => seen.console.push(parts.join(" "));
 const sandbox = {
   window, auth0Client, fetch, CustomEvent, TextEncoder, btoa, setTimeout: setTimeout_, Date: PageDate, localStorage: storage,
+  Response,
   crypto: given.hasNoDigests ? {} : { subtle: { digest } }, console: { log: print, warn: print, error: print },
 };
 sandbox.document = { cookie: given.cookie ?? "" };

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from snippets.consent import ConsentRule
 from snippets.goals import Direction, IdentifierLink, InvalidGoalError, Mapping, MergeStrategy, TokenKind, WebGoal
 from snippets.policy import SigningAlgorithm, TokenPolicy
 from snippets.reading import FIELDS, POLICY_FIELDS, plain_web_goal, read_web_goal
@@ -38,6 +39,7 @@ PLAIN: dict[str, Any] = {
     "leeway_seconds": 0,
     "max_age_seconds": 3600,
     "custom_domains": [" https://Login.example.com/ "],
+    "consent": {"objectives": ["marketing"], "opt_in": ["GDPR"], "opt_out": []},
 }
 
 
@@ -79,6 +81,7 @@ def test_plain_data_becomes_a_goal() -> None:
             max_age_seconds=3600,
             custom_domains=("login.example.com",),
         ),
+        consent=ConsentRule(("marketing",), opt_in=("GDPR",)),
     )
 
 
@@ -157,6 +160,13 @@ def test_the_known_fields_are_those_that_are_read() -> None:
         ({"token_kind": "cookie"}, "token_kind: Must be one of id_token, access_token."),
         ({"mappings": "email"}, "mappings: Must be a list of rows."),
         ({"mappings": {"email": "email"}}, "mappings: Must be a list of rows."),
+        ({"consent": "marketing"}, "consent: A rule has objectives, opt_in and opt_out."),
+        ({"consent": PLAIN["consent"] | {"opt_in": "GDPR"}}, "consent: A rule has lists of texts."),
+        ({"consent": PLAIN["consent"] | {"opt_out": [5]}}, "consent: A rule has lists of texts."),
+        (
+            {"consent": PLAIN["consent"] | {"objectives": []}},
+            "consent: A rule has 1 to 20 objectives, named by ids.",
+        ),
         ({"links": 5}, "links: Must be a list of rows."),
         ({"mappings": ["email"]}, "mappings[1].auth0_field: Name an Auth0 field, such as email or user_metadata.plan."),
         (
@@ -212,7 +222,13 @@ def test_rows_that_cannot_be_read_are_not_called_missing() -> None:
 
 
 @pytest.mark.parametrize(
-    "goal", [make_goal(), make_full_goal(), make_goal(token_kind=TokenKind.ACCESS_TOKEN, audiences=("a",))]
+    "goal",
+    [
+        make_goal(),
+        make_full_goal(),
+        make_goal(token_kind=TokenKind.ACCESS_TOKEN, audiences=("a",)),
+        make_goal(consent=ConsentRule(("a",), ("GDPR",))),
+    ],
 )
 def test_plain_data_of_a_goal_makes_the_same_goal_again(goal: WebGoal) -> None:
     # given a goal

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from snippets.consent import ConsentRule
 from snippets.goals import PROFILE_ID, IdentifierLink, Mapping, MergeStrategy, TokenKind, WebGoal
 from snippets.rendering import PIPELINE_KINDS, SITE_KINDS, SnippetKind, render
 from snippets.sdks import Sdk
-from tests.factories import make_full_goal, make_goal, to_auth0
+from tests.factories import CONSENT, make_full_goal, make_goal, to_auth0
 from tests.javascript import NodeProcess
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -23,6 +24,7 @@ GOALS = {
         server_exchange=True, mappings=(*make_full_goal().mappings, to_auth0("app_metadata.tier", "tier"))
     ),
     "access-token": make_full_goal(token_kind=TokenKind.ACCESS_TOKEN, audiences=("https://api.shop.example",)),
+    "consent": make_full_goal(consent=CONSENT),
 }
 
 
@@ -168,10 +170,13 @@ def test_the_rule_says_that_rules_have_ended() -> None:
 
 
 @pytest.mark.parametrize("token_kind", TokenKind)
+@pytest.mark.parametrize("consent", [None, CONSENT], ids=["all", "consent"])
 @pytest.mark.parametrize("sdk", [sdk for sdk in Sdk if sdk is not Sdk.ANGULAR])
-def test_the_token_snippet_is_small(token_kind: TokenKind, sdk: Sdk) -> None:
+def test_the_token_snippet_is_small(token_kind: TokenKind, consent: ConsentRule | None, sdk: Sdk) -> None:
     # given a goal with a long name (Angular's code is not what browsers get: its compiler takes the types out)
-    goal = make_full_goal(name="Visitors of the shop", token_kind=token_kind, audiences=("https://api.shop.example",))
+    goal = make_full_goal(
+        name="Visitors of the shop", token_kind=token_kind, audiences=("https://api.shop.example",), consent=consent
+    )
     # when its code is compressed as servers do, then it is under 2 KiB, comments included
     for file in render(goal, SnippetKind.TOKEN, sdk=sdk).files:
         assert len(gzip.compress(file.code.encode())) < 2048

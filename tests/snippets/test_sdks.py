@@ -11,7 +11,7 @@ import pytest
 from snippets.goals import TokenKind, WebGoal
 from snippets.rendering import CodeFile, SnippetKind, render
 from snippets.sdks import Sdk
-from tests.factories import make_goal, to_auth0
+from tests.factories import CONSENT, make_goal, to_auth0
 from tests.javascript import NodeProcess
 from tests.snippets.page import visit_page
 from tests.snippets.test_types import NODE_MODULES
@@ -269,5 +269,15 @@ def test_what_browsers_get_of_angular_s_token_post_is_small(node: NodeProcess, g
     as_module = TRANSPILE.replace("ModuleKind.CommonJS", "ModuleKind.ESNext")
     as_shipped = as_module.replace("experimentalDecorators", "removeComments: true, experimentalDecorators")
     code = node.run(as_shipped, {"typescript": str(NODE_MODULES / "typescript"), "code": file.code})
+    # when it is compressed as servers do, then it is under 2 KiB
+    assert len(gzip.compress(code.encode())) < 2048
+
+
+def test_angular_s_token_post_that_asks_for_consent_is_small_too(node: NodeProcess) -> None:
+    # given the code of a goal with objectives, as Angular's own build leaves it: by esbuild, minified
+    [file] = files(make_goal(consent=CONSENT), SnippetKind.TOKEN, Sdk.ANGULAR)
+    options = {"loader": "ts", "minify": True, "tsconfigRaw": {"compilerOptions": {"experimentalDecorators": True}}}
+    build = "return require(given.esbuild).transformSync(given.code, given.options).code;"
+    code = node.run(build, {"esbuild": str(NODE_MODULES / "esbuild"), "code": file.code, "options": options})
     # when it is compressed as servers do, then it is under 2 KiB
     assert len(gzip.compress(code.encode())) < 2048

@@ -7,7 +7,7 @@ import pytest
 from snippets.goals import TokenKind
 from snippets.rendering import SITE_KINDS, SnippetKind, render
 from snippets.sdks import Sdk
-from tests.factories import make_full_goal, make_goal, to_auth0
+from tests.factories import CONSENT, make_full_goal, make_goal, to_auth0
 from tests.javascript import NodeProcess
 
 HOME = Path(__file__).parent
@@ -20,6 +20,7 @@ GOALS = {
         server_exchange=True, mappings=(*make_full_goal().mappings, to_auth0("app_metadata.tier", "tier"))
     ),
     "access-token": make_full_goal(token_kind=TokenKind.ACCESS_TOKEN, audiences=("https://api.shop.example",)),
+    "consent": make_full_goal(consent=CONSENT),
 }
 
 CHECK = """

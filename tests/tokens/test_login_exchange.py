@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
+from snippets.consent import ConsentRule
 from snippets.goals import IdentifierLink, Mapping
 from tests.factories import to_auth0
 from tests.tokens.conftest import MAPPINGS, NAMESPACE, ORIGIN, Shop
 from webapp.connections.exchange_secrets import new_secret
 from webapp.connections.goals import lock_goal
+from webapp.profiles.embedded import get_profile
 from webapp.sealing import Sealer
 
 USER_ID = "auth0|ada"
@@ -253,3 +255,55 @@ def test_all_answered_values_together_fit_into_a_user(make_shop: Callable[..., S
     claims = {f"{NAMESPACE}user_metadata.a": "é" * 1500, f"{NAMESPACE}user_metadata.b": "é" * 1500}
     # when the Action calls, then only as much is answered as a user can hold, in bytes
     assert list(call(shop, make_secret(shop), a_call(claims=claims)).get_json()["values"]) == ["a"]
+
+
+RULE = ConsentRule(("marketing",), opt_in=("GDPR",))
+CONSENTED = {"consented": ["marketing"], "refused": [], "legislation": "GDPR"}
+
+
+def test_without_consent_a_call_writes_nothing_and_tells_auth0_nothing(make_shop: Callable[..., Shop]) -> None:
+    # given a goal with objectives, and a login of Europe
+    zone = Mapping("user_metadata.zone", "privacy_legislation")
+    shop = make_shop(server_exchange=True, mappings=(*MAPPINGS, zone, *TO_AUTH0), consent=RULE)
+    secret = make_secret(shop)
+    body = a_call(claims=CLAIMS | {f"{NAMESPACE}user_metadata.zone": "GDPR"})
+    # when the Action tells of it, twice
+    answers = [call(shop, secret, body).get_json() for _ in range(2)]
+    # then the login goes on without the profile, and nothing is stored
+    expected: dict[str, Any] = {"state": "CONSENT_MISMATCH", "profileId": None, "updated": [], "values": {}}
+    assert answers == [expected, expected]
+    assert shop.count() == (0, 0)
+    # and when the page brings the consent with the token of that login, it counts, and only once
+    token = shop.issuer.token(
+        {"sub": USER_ID, f"{NAMESPACE}.login": "login-0001", f"{NAMESPACE}user_metadata.points": 5}
+    )
+    posts = [
+        shop.app.test_client().post(
+            shop.path, json={"token": token, "profileId": "p-1", "consent": CONSENTED}, headers={"Origin": ORIGIN}
+        )
+        for _ in range(2)
+    ]
+    assert [each.get_json()["state"] for each in posts] == ["CREATED", "CREATED"]
+    assert shop.properties("p-1")["points"] == ["5"]
+    # and the Action's next call is judged by what is stored by then
+    answered = call(shop, secret, a_call(loginId="login-0002", claims=body["claims"])).get_json()
+    assert (answered["state"], answered["values"]) == ("MODIFIED", {"plan": ["gold"]})
+
+
+def test_a_repeated_call_tells_nothing_once_the_visitor_has_refused(make_shop: Callable[..., Shop]) -> None:
+    # given a login that was told of while its visitor consented
+    shop = make_shop(server_exchange=True, mappings=(*MAPPINGS, *TO_AUTH0), consent=RULE)
+    secret = make_secret(shop)
+    token = shop.issuer.token({"sub": USER_ID})
+    post = {"token": token, "profileId": "p-1", "consent": CONSENTED}
+    shop.app.test_client().post(shop.path, json=post, headers={"Origin": ORIGIN})
+    body = a_call()
+    assert call(shop, secret, body).get_json()["values"] == {"plan": ["gold"]}
+    # when the profile loses the consent, and the Action tells of the same login again
+    with shop.database.transaction() as session:
+        profile = get_profile(session, "p-1")
+        assert profile is not None
+        kept = {name: stored for name, stored in profile.properties.items() if name != "consented_objectives"}
+        profile.properties = kept
+    # then no value is answered any more
+    assert call(shop, secret, body).get_json()["values"] == {}

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from snippets.consent import ConsentRule
 from snippets.goals import PROFILE_ID, IdentifierLink, Mapping
 from tests.factories import to_auth0
 from tests.tokens.conftest import LINKS, MAPPINGS, Shop
@@ -186,3 +187,16 @@ def test_a_problem_leads_to_its_mapping(page: TryPage, user: dict[str, Any], pos
     line = f"Mapping {position + 1} ( {mapping.auth0_field} → {mapping.profile_property} ): {reason}"
     assert line in text_of(shown)
     assert f'href="/goals/shop-goal#mappings-{position}-auth0_field"' in shown
+
+
+def test_a_visitor_without_consent_is_told_in_words(
+    make_shop: Callable[..., Shop], open_page: Callable[[Shop], TryPage]
+) -> None:
+    # given a goal that asks for consent everywhere in the rest of the world
+    shop = make_shop(consent=ConsentRule(("marketing",), opt_in=("NONE",)))
+    # when a login is tried
+    shown = open_page(shop).run()
+    # then the page says what the token service would answer, and why; no property is shown
+    assert "Answer CONSENT_MISMATCH" in text_of(shown)
+    assert "this visitor has not consented where consent is needed" in text_of(shown)
+    assert changes(shown) == {}

@@ -30,6 +30,7 @@ LABELS = {
     "leeway_seconds": "leeway in seconds",
     "max_age_seconds": "greatest token age in seconds",
     "custom_domains": "custom domains",
+    "consent": "objectives of the connection",
 }
 _PAIRED_BY: tuple[tuple[str, ...], ...] = (
     ("auth0_field", "profile_property", "direction"),

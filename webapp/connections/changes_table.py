@@ -1,6 +1,6 @@
 """The changes between two revisions in the words of the page: rows with their cells, settings with their lines."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than the types
@@ -118,5 +118,14 @@ def _cells(row: RowChange, columns: Sequence[Column]) -> tuple[ShownCell, ...]:
 def _lines(value: object, words: Words) -> tuple[str, ...]:
     if isinstance(value, bool):
         return ("On" if value else "Off",)
+    if isinstance(value, Mapping):  # a consent rule, and nothing else is a mapping
+        return tuple(_rule_lines(value))
     found = value if isinstance(value, list | tuple) else [] if value is None else [value]
     return tuple(words.get(str(each), str(each)) for each in found)
+
+
+def _rule_lines(rule: Mapping[str, object]) -> Iterator[str]:
+    for name, words in (("objectives", ""), ("opt_in", "opt-in: "), ("opt_out", "opt-out: ")):
+        found = rule.get(name)
+        if isinstance(found, list) and found:
+            yield words + ", ".join(map(str, found))

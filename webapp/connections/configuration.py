@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import yaml
 from sqlalchemy import select
@@ -12,28 +12,32 @@ from snippets.goals import InvalidGoalError, Place, Problem
 from snippets.reading import plain_web_goal
 from webapp.connections.configuration_file import (
     KEY_TO_COME,
+    Configuration,
     ConnectionConfiguration,
     GoalConfiguration,
     InvalidConfigurationError,
 )
 from webapp.connections.goals import new_key, to_web_goal
 from webapp.connections.models import Connection, Goal
+from webapp.connections.objectives import save_objective, save_opt_out_zones
 from webapp.connections.saving import (
     Change,
     ConnectionDetails,
     SecretNeededError,
+    UnknownObjectiveError,
     add_connection,
     add_web_goal,
     save_connection,
     save_web_goal,
 )
 from webapp.connections.signing_secrets import check_signing_secret
+from webapp.profiles.objectives import all_objectives, details_of, opt_out_zones
 from webapp.sealing import Sealer
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What became of one connection or goal: ``state`` is "created", "updated" or "unchanged"."""
+    """What became of one objective, connection or goal: ``state`` is "created", "updated" or "unchanged"."""
 
     kind: str
     name: str
@@ -43,7 +47,7 @@ class Applied:
 
 def apply_configuration(
     session: Session,
-    connections: tuple[ConnectionConfiguration, ...],
+    wanted: Configuration,
     change: Change,
     *,
     environment: Mapping[str, str],
@@ -51,19 +55,24 @@ def apply_configuration(
 ) -> list[Applied]:
     """Make the database agree with the file; a second time changes nothing. What the file doesn't name stays.
 
-    A connection is known by its name; a goal by its key if the file has one, else by its name.
+    A connection is known by its name; a goal by its key if the file has one, else by its name; an objective by its id.
 
     Raises:
-        InvalidConfigurationError: a secret's variable is not set, a name or key is not unique, or a row does not suit
-            the property that it writes.
+        InvalidConfigurationError: a secret's variable is not set, a name or key is not unique, an objective is not
+            known, or a row does not suit the property that it writes.
     """
-    applied = []
-    for index, wanted in enumerate(connections):
+    applied = [
+        Applied("objective", details.name, objective_id, save_objective(session, objective_id, details, change))
+        for objective_id, details in wanted.objectives.items()
+    ]
+    if wanted.opt_out_zones is not None:
+        save_opt_out_zones(session, wanted.opt_out_zones, change)
+    for index, row in enumerate(wanted.connections):
         place: Place = ("connections", index)
-        secret = _secret(wanted.secret_variable, (*place, "auth0", "client_secret"), environment)
-        connection, state = _apply_connection(session, wanted, place, change, _Sealing(sealer, secret))
+        secret = _secret(row.secret_variable, (*place, "auth0", "client_secret"), environment)
+        connection, state = _apply_connection(session, row, place, change, _Sealing(sealer, secret))
         applied.append(Applied("connection", connection.name, connection.key, state))
-        for number, goal in enumerate(wanted.goals):
+        for number, goal in enumerate(row.goals):
             goal_place: Place = (*place, "goals", number)
             secret = _secret(goal.secret_variable, (*goal_place, "signing_secret"), environment)
             applied.append(_apply_goal(session, connection, goal, goal_place, change, _Sealing(sealer, secret)))
@@ -71,7 +80,7 @@ def apply_configuration(
 
 
 def export_configuration(session: Session, *, public_url: str) -> str:
-    """Return all connections and goals as YAML. Secrets become references to environment variables."""
+    """Return all objectives, connections and goals as YAML. Secrets become references to environment variables."""
     rows = []
     for connection in session.scalars(select(Connection).order_by(Connection.id)):
         auth0: dict[str, object] = {"domain": connection.auth0_domain, "client_id": connection.auth0_client_id}
@@ -85,15 +94,30 @@ def export_configuration(session: Session, *, public_url: str) -> str:
                 "description": connection.description,
                 "enabled": connection.is_on,
                 "auth0": auth0,
+                "objectives": list(connection.objectives),
                 "goals": [_plain_goal(goal, public_url=public_url) for goal in connection.goals],
             }
         )
-    return yaml.safe_dump({"connections": rows}, sort_keys=False, allow_unicode=True, width=110)
+    return yaml.safe_dump(
+        _plain_consent(session) | {"connections": rows}, sort_keys=False, allow_unicode=True, width=110
+    )
 
 
 def secret_variable_name(name: str, *, of: str = "AUTH0_CLIENT_SECRET") -> str:
     """Return the environment variable that an exported file names for the secret of a connection or goal."""
     return f"{of}_{re.sub(r'[^A-Z0-9]+', '_', name.upper()).strip('_') or 'X'}"
+
+
+def _plain_consent(session: Session) -> dict[str, object]:
+    """Return the objectives and zones; nothing where nobody made any."""
+    objectives, zones = all_objectives(session), opt_out_zones(session)
+    if not objectives and not zones:
+        return {}
+    rows = [{"id": each.id} | asdict(details_of(each)) for each in sorted(objectives, key=lambda each: each.id)]
+    return {
+        "objectives": [row | {"legislations": list(row["legislations"])} for row in rows],
+        "opt_out_zones": zones,
+    }
 
 
 def _plain_goal(goal: Goal, *, public_url: str) -> dict[str, object]:
@@ -102,7 +126,7 @@ def _plain_goal(goal: Goal, *, public_url: str) -> dict[str, object]:
     named = {"kind": "web", "name": plain["name"], "key": plain["key"], "enabled": goal.is_on}
     if goal.sealed_signing_secret is not None:
         plain["signing_secret"] = {"env": secret_variable_name(goal.name, of="AUTH0_SIGNING_SECRET")}
-    return named | {name: value for name, value in plain.items() if name != "revision"}
+    return named | {name: value for name, value in plain.items() if name not in {"revision", "consent"}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +160,18 @@ def _apply_connection(
         labels=list(wanted.labels),
         description=wanted.description,
         is_on=wanted.is_on,
+        objectives=list(wanted.objectives),
     )
-    if not found:
-        return add_connection(session, details, change), "created"
-    (connection,) = found
     try:
+        if not found:
+            return add_connection(session, details, change), "created"
+        (connection,) = found
         changed = save_connection(session, connection, details, change, expected_version=connection.version)
     except SecretNeededError as error:
         raise InvalidConfigurationError([Problem((*place, "auth0", "client_secret"), str(error))]) from error
+    except UnknownObjectiveError as error:
+        message = f"{error} Define it in the file, under objectives."
+        raise InvalidConfigurationError([Problem((*place, "objectives"), message)]) from error
     return connection, "updated" if changed else "unchanged"
 
 

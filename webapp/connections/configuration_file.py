@@ -5,11 +5,12 @@ Secrets are never in the file: ``client_secret: {env: NAME}`` names the environm
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import yaml
 
+from snippets.consent import MAX_OBJECTIVES, OBJECTIVE_ID
 from snippets.goals import InvalidGoalError, Place, Problem, WebGoal
 from snippets.reading import FIELDS, read_web_goal
 from webapp.auth0.tenant import InvalidDomainError, parse_domain
@@ -20,14 +21,23 @@ from webapp.connections.models import (
     MAX_LABELS,
     MAX_NAME_LENGTH,
 )
+from webapp.profiles.consent import consent_rule
+from webapp.profiles.legislation import ZONES
+from webapp.profiles.objectives import MAX_DESCRIPTION_LENGTH as MAX_OBJECTIVE_DESCRIPTION_LENGTH
+from webapp.profiles.objectives import MAX_NAME_LENGTH as MAX_OBJECTIVE_NAME_LENGTH
+from webapp.profiles.objectives import RESERVED_IDS, ObjectiveDetails, terms_of
 
 MAX_FILE_BYTES = 1_000_000
 KEY_TO_COME = "key-to-come"
 """Stands in a goal read from a file without a key: `apply_configuration` gives it a real one."""
 
-_CONNECTION_FIELDS = frozenset({"name", "favourite", "labels", "description", "enabled", "auth0", "goals"})
+_CONNECTION_FIELDS = frozenset(
+    {"name", "favourite", "labels", "description", "enabled", "auth0", "objectives", "goals"}
+)
 _AUTH0_FIELDS = frozenset({"domain", "client_id", "client_secret"})
-_GOAL_FIELDS = FIELDS | {"kind", "enabled", "signing_secret"}
+_GOAL_FIELDS = FIELDS - {"consent"} | {"kind", "enabled", "signing_secret"}
+_OBJECTIVE_FIELDS = frozenset({"id", "name", "description", "needs_consent", "legislations"})
+_FILE_FIELDS = frozenset({"objectives", "opt_out_zones", "connections"})
 
 
 class InvalidConfigurationError(ValueError):
@@ -63,6 +73,16 @@ class ConnectionConfiguration:
     auth0_client_id: str
     secret_variable: str | None
     goals: tuple[GoalConfiguration, ...]
+    objectives: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What the file has. ``opt_out_zones`` is None where it says nothing of zones."""
+
+    connections: tuple[ConnectionConfiguration, ...]
+    objectives: Mapping[str, ObjectiveDetails] = field(default_factory=dict)
+    opt_out_zones: tuple[str, ...] | None = None
 
 
 def read_yaml(text: str) -> object:
@@ -75,16 +95,18 @@ def read_yaml(text: str) -> object:
         raise InvalidConfigurationError([Problem((), f"The file is not good YAML: {error}")]) from error
 
 
-def read_configuration(plain: object, *, public_url: str, allow_loopback: bool) -> tuple[ConnectionConfiguration, ...]:
-    """Return the connections that ``plain`` (``{"connections": [...]}``) describes.
+def read_configuration(plain: object, *, public_url: str, allow_loopback: bool) -> Configuration:
+    """Return what ``plain`` (``{"connections": [...]}``, and perhaps objectives and zones) describes.
 
     Raises:
         InvalidConfigurationError: with all problems at once.
     """
     problems: list[Problem] = []
     rows = plain.get("connections") if isinstance(plain, Mapping) else None
-    if not isinstance(rows, list) or set(plain) != {"connections"}:  # type: ignore[call-overload]  # a Mapping here
-        raise InvalidConfigurationError([Problem((), "The file has one key, connections, with a list.")])
+    if not isinstance(plain, Mapping) or not isinstance(rows, list):
+        raise InvalidConfigurationError([Problem((), "The file needs the key connections, with a list.")])
+    file = _Row(plain, (), problems, _FILE_FIELDS)
+    objectives, zones = _read_objectives(file), _read_zones(file, "opt_out_zones")
     connections = []
     for index, row in enumerate(rows):
         reader = _Row(row, ("connections", index), problems, _CONNECTION_FIELDS)
@@ -92,7 +114,21 @@ def read_configuration(plain: object, *, public_url: str, allow_loopback: bool) 
     problems += _repeated_names(connections)
     if problems:
         raise InvalidConfigurationError(problems)
-    return tuple(connections)
+    return Configuration(tuple(connections), objectives, None if "opt_out_zones" not in plain else zones)
+
+
+def goal_with_consent(wanted: Configuration, connection: ConnectionConfiguration, goal: GoalConfiguration) -> WebGoal:
+    """Return a goal of the file with what its connection's objectives come to, by what the file says of them.
+
+    Raises:
+        InvalidConfigurationError: the file does not define one of them.
+    """
+    if unknown := [each for each in connection.objectives if each not in wanted.objectives]:
+        message = f"{', '.join(unknown)}: not among the objectives of this file, which alone are known here."
+        place: Place = ("connections", wanted.connections.index(connection), "objectives")
+        raise InvalidConfigurationError([Problem(place, message)])
+    linked = [terms_of(each, wanted.objectives[each]) for each in connection.objectives]
+    return replace(goal.web_goal, consent=consent_rule(linked, wanted.opt_out_zones or ()))
 
 
 class _Row:
@@ -161,7 +197,46 @@ def _read_connection(row: _Row, *, public_url: str, allow_loopback: bool) -> Con
         auth0_client_id=auth0.text("client_id", longest=MAX_CLIENT_ID_LENGTH),
         secret_variable=_secret_variable(auth0, "client_secret"),
         goals=tuple(goal for goal in goals if goal is not None),
+        objectives=_read_objective_ids(row),
     )
+
+
+def _read_objectives(file: _Row) -> dict[str, ObjectiveDetails]:
+    objectives: dict[str, ObjectiveDetails] = {}
+    for index, plain in enumerate(file.rows("objectives")):
+        row = _Row(plain, ("objectives", index), file.problems, _OBJECTIVE_FIELDS)
+        objective_id = row.text("id", required=True)
+        if objective_id and not OBJECTIVE_ID.fullmatch(objective_id):
+            row.complain("id", "Letters, digits, - and _ only (at most 100).")
+        if objective_id in RESERVED_IDS:
+            row.complain("id", "This id is reserved.")
+        if objective_id in objectives:
+            row.complain("id", f"{objective_id!r} is in the file twice.")
+        objectives[objective_id] = ObjectiveDetails(
+            name=row.text("name", required=True, longest=MAX_OBJECTIVE_NAME_LENGTH),
+            description=row.text("description", longest=MAX_OBJECTIVE_DESCRIPTION_LENGTH),
+            needs_consent=row.flag("needs_consent", default=True),
+            legislations=_read_zones(row, "legislations"),
+        )
+    return objectives
+
+
+def _read_zones(row: _Row, name: str) -> tuple[str, ...]:
+    zones = row.rows(name)
+    if unknown := [str(zone) for zone in zones if not isinstance(zone, str) or zone not in ZONES]:
+        row.complain(name, f"{', '.join(unknown)}: no legislation zone; known are {', '.join(ZONES)}.")
+        return ()
+    return tuple(sorted(set(zones)))
+
+
+def _read_objective_ids(row: _Row) -> tuple[str, ...]:
+    ids = row.rows("objectives")
+    if not all(isinstance(each, str) for each in ids):
+        row.complain("objectives", "Must be a list of objectives' ids.")
+        return ()
+    if len(set(ids)) > MAX_OBJECTIVES:
+        row.complain("objectives", f"At most {MAX_OBJECTIVES} objectives.")
+    return tuple(sorted(set(ids)))
 
 
 def _read_labels(row: _Row) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Forms of connections and web goals: what people type, and the way from there to plain data and back."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from flask_wtf import FlaskForm
@@ -18,8 +19,9 @@ from wtforms import (
 )
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than the types
 from wtforms.validators import DataRequired, Length, ValidationError
-from wtforms.widgets import CheckboxInput
+from wtforms.widgets import CheckboxInput, ListWidget
 
+from snippets.consent import MAX_OBJECTIVES
 from snippets.goals import Direction, MergeStrategy, TokenKind, WebGoal
 from snippets.policy import SigningAlgorithm
 from webapp.auth0.tenant import InvalidDomainError, parse_domain
@@ -33,6 +35,7 @@ from webapp.connections.models import (
     Connection,
 )
 from webapp.connections.saving import ConnectionDetails
+from webapp.profiles.models import Objective
 from webapp.settings import settings
 
 DIRECTIONS = (
@@ -59,6 +62,9 @@ ALGORITHMS = (
 )
 
 
+_TOO_MANY_OBJECTIVES = f"At most {MAX_OBJECTIVES} objectives."
+
+
 def _check_domain(_form: object, field: StringField) -> None:
     try:
         parse_domain(field.data or "", allow_loopback=settings().allows_loopback_tenant)
@@ -76,8 +82,18 @@ def _stripped(text: str | None) -> str:
     return (text or "").strip()
 
 
+class CheckBoxesField(SelectMultipleField):
+    """Several of the choices, each a box to check."""
+
+    widget = ListWidget(prefix_label=False)
+    option_widget = CheckboxInput()
+
+
 class ConnectionForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
-    """A connection's own fields. ``version`` is the one that the page began with."""
+    """A connection's own fields. ``version`` is the one that the page began with.
+
+    The objectives that can be chosen are given with `let_choose`, before anything else.
+    """
 
     version = HiddenField()
     name = StringField(
@@ -89,10 +105,15 @@ class ConnectionForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     is_favourite = BooleanField("Favourite")
     labels = StringField("Labels", validators=[_check_labels])
     description = TextAreaField("Description", validators=[Length(max=MAX_DESCRIPTION_LENGTH)])
+    objectives = CheckBoxesField("Objectives", validators=[Length(max=MAX_OBJECTIVES, message=_TOO_MANY_OBJECTIVES)])
     auth0_domain = StringField("Auth0 domain", validators=[_check_domain])
     auth0_client_id = StringField("Client ID", filters=[_stripped], validators=[Length(max=MAX_CLIENT_ID_LENGTH)])
     client_secret = PasswordField("Client secret", validators=[Length(max=1000)])
     remove_secret = BooleanField("Remove the stored secret")
+
+    def let_choose(self, objectives: Sequence[Objective]) -> None:
+        """Offer these objectives."""
+        self.objectives.choices = [SelectChoice(each.id, each.name) for each in objectives]
 
     def details(self, *, sealed_client_secret: str | None) -> ConnectionDetails:
         """Return what the valid form says."""
@@ -106,6 +127,7 @@ class ConnectionForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
             auth0_client_id=self.auth0_client_id.data or "",
             sealed_client_secret=sealed_client_secret,
             is_on=self.is_on.data,
+            objectives=sorted(self.objectives.data or ()),
         )
 
 
@@ -122,6 +144,7 @@ def connection_form(connection: Connection) -> ConnectionForm:
             "description": connection.description,
             "auth0_domain": connection.auth0_domain,
             "auth0_client_id": connection.auth0_client_id,
+            "objectives": connection.objectives,
         },
     )
 

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from snippets.consent import ConsentRule, plain_rule, read_rule
 from snippets.goals import Direction, IdentifierLink, Mapping, MergeStrategy, TokenKind, WebGoal
 from snippets.reading import plain_policy, read_policy
 from webapp.auth0.tenant import InvalidDomainError, Tenant, parse_domain
@@ -111,6 +112,7 @@ def to_web_goal(goal: Goal, *, public_url: str) -> WebGoal:
         enable_token=goal.enable_token,
         server_exchange=goal.server_exchange,
         token_policy=read_policy(goal.token_policy),
+        consent=read_rule(goal.consent) if goal.consent else None,
     )
 
 
@@ -118,6 +120,7 @@ def add_goal(session: Session, connection: Connection, web_goal: WebGoal, *, is_
     """Store a new goal of ``connection`` as revision 1."""
     goal = Goal(key=web_goal.key, connection_id=connection.id, is_on=is_on, revision=1, created_at=now, updated_at=now)
     _copy(web_goal, goal)
+    goal.consent = plain_rule(web_goal.consent) if web_goal.consent else None
     session.add(goal)
     session.flush()
     return goal
@@ -128,6 +131,8 @@ def save_goal(
 ) -> bool:
     """Store ``web_goal`` as the goal's next revision, and say if anything had changed (else the revision stays).
 
+    The goal's ``consent`` is the connection's business and stays as it is (`save_consent`).
+
     Raises:
         StaleRevisionError: the goal is no longer at ``expected_revision``.
     """
@@ -137,12 +142,26 @@ def save_goal(
             f"The goal is at revision {goal.revision} now; this page began at {expected_revision}."
         )
     stored = to_web_goal(goal, public_url=web_goal.public_url)
-    if replace(web_goal, key=goal.key, revision=goal.revision) == stored and goal.is_on == is_on:
+    if (
+        replace(web_goal, key=goal.key, revision=goal.revision, consent=stored.consent) == stored
+        and goal.is_on == is_on
+    ):
         return False
     goal.mappings, goal.links = [], []
     session.flush()
     _copy(web_goal, goal)
     goal.is_on, goal.revision, goal.updated_at = is_on, goal.revision + 1, now
+    session.flush()
+    return True
+
+
+def save_consent(session: Session, goal: Goal, rule: ConsentRule | None, *, now: datetime) -> bool:
+    """Store what the connection's objectives come to as the goal's next revision, and say if that is new."""
+    session.refresh(goal, with_for_update=True)
+    plain = plain_rule(rule) if rule else None
+    if plain == goal.consent:
+        return False
+    goal.consent, goal.revision, goal.updated_at = plain, goal.revision + 1, now
     session.flush()
     return True
 

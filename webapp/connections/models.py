@@ -15,7 +15,10 @@ MAX_LABEL_LENGTH = 50
 
 
 class Connection(Base):
-    """One Auth0 tenant joined to one profile store. ``key`` is its public name in URLs."""
+    """One Auth0 tenant joined to one profile store. ``key`` is its public name in URLs.
+
+    ``objectives`` are ids, sorted: who changes them, or deletes an objective, holds `objectives.lock_objectives`.
+    """
 
     __tablename__ = "connections"
 
@@ -28,6 +31,7 @@ class Connection(Base):
     auth0_domain: Mapped[str] = mapped_column(String(255), default="")
     auth0_client_id: Mapped[str] = mapped_column(String(255), default="")
     sealed_client_secret: Mapped[str | None] = mapped_column(Text)
+    objectives: Mapped[list[str]] = mapped_column(JsonDocument, default=list)
     is_on: Mapped[bool] = mapped_column(default=True)
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -42,7 +46,8 @@ class Goal(Base):
     """A web goal at its newest revision. Its rows stand in two tables of their own.
 
     ``sealed_exchange_secrets`` are those that the Action may use, newest first. ``token_policy`` is the plain data of
-    snippets/reading.py; ``sealed_signing_secret`` is there if it asks for HS256.
+    snippets/reading.py; ``sealed_signing_secret`` is there if it asks for HS256. ``consent`` is what the
+    connection's objectives came to when they were last changed (snippets/consent.py), None if no consent is needed.
     """
 
     __tablename__ = "goals"
@@ -65,6 +70,7 @@ class Goal(Base):
     sealed_exchange_secrets: Mapped[list[str]] = mapped_column(JsonDocument, default=list)
     token_policy: Mapped[dict[str, object]] = mapped_column(JsonDocument, default=dict)
     sealed_signing_secret: Mapped[str | None] = mapped_column(Text)
+    consent: Mapped[dict[str, list[str]] | None] = mapped_column(JsonDocument)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
 

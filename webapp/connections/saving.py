@@ -3,8 +3,8 @@
 The caller opens the transaction.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 
 from sqlalchemy import select
@@ -13,11 +13,12 @@ from sqlalchemy.orm import Session
 from snippets.goals import Direction, InvalidGoalError, MergeStrategy, Problem, WebGoal
 from snippets.limits import problems_of
 from webapp.accounts.audit import record
-from webapp.connections.goals import StaleRevisionError, add_goal, new_key, save_goal, to_web_goal
+from webapp.connections.goals import StaleRevisionError, add_goal, new_key, save_consent, save_goal, to_web_goal
 from webapp.connections.history import keep_revision
 from webapp.connections.models import Connection, Goal, MappingRow
 from webapp.connections.signing_secrets import keep_signing_secret
 from webapp.profiles.embedded import ensure_properties, hold_property_set, property_types, wanted_properties
+from webapp.profiles.objectives import known_objectives, lock_objectives, rule_for
 from webapp.profiles.values import PropertyType
 
 
@@ -37,7 +38,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionDetails:
-    """What people say about a connection. ``auth0_domain`` is checked; the secret is sealed, or None for none."""
+    """What people say about a connection. ``auth0_domain`` is checked; the secret is sealed, or None for none.
+
+    ``objectives`` are ids, sorted.
+    """
 
     name: str
     auth0_domain: str
@@ -47,6 +51,7 @@ class ConnectionDetails:
     labels: list[str] = field(default_factory=list)
     description: str = ""
     is_on: bool = True
+    objectives: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +74,18 @@ class SecretNeededError(ValueError):
         super().__init__("The domain has changed: type the client secret of that tenant, or remove the stored one.")
 
 
+class UnknownObjectiveError(ValueError):
+    """The connection names objectives that nobody defined. ``ids`` has them."""
+
+    def __init__(self, ids: Sequence[str]) -> None:
+        super().__init__(f"There is no objective {', '.join(ids)}.")
+        self.ids = ids
+
+
 def add_connection(session: Session, details: ConnectionDetails, change: Change) -> Connection:
-    """Store a new connection."""
+    """Store a new connection. Raises UnknownObjectiveError."""
+    lock_objectives(session)
+    _check_objectives(session, details.objectives)
     connection = Connection(key=new_key(), version=1, created_at=change.now, updated_at=change.now)
     _copy(details, connection)
     session.add(connection)
@@ -87,13 +102,17 @@ def save_connection(
     Raises:
         StaleRevisionError: the connection is no longer at ``expected_version``.
         SecretNeededError: the domain changes, and ``details`` would send the stored secret there.
+        UnknownObjectiveError: there is no such objective.
     """
+    lock_objectives(session)
     session.refresh(connection, with_for_update=True)
     if connection.version != expected_version:
         raise StaleRevisionError("Somebody else saved this connection after you had opened the page.")
     if details.auth0_domain != connection.auth0_domain and _keeps_secret(details, connection):
         # Else whoever may edit a connection could read its secret, by naming a place of his own and deploying there.
         raise SecretNeededError
+    if details.objectives != connection.objectives:
+        _check_objectives(session, details.objectives)
     names = [each.name for each in fields(details) if getattr(details, each.name) != getattr(connection, each.name)]
     if not names:
         return []
@@ -102,6 +121,7 @@ def save_connection(
             goal.sealed_exchange_secrets, goal.sealed_signing_secret = [], None
     _copy(details, connection)
     connection.version, connection.updated_at = connection.version + 1, change.now
+    renew_consent(session, connection, change)
     changed = [name.removeprefix("sealed_") for name in names]
     _record(session, change, "saved", connection, changed=changed)
     return changed
@@ -129,6 +149,9 @@ def add_web_goal(
             goal needs a signing secret.
     """
     _check_limits(web_goal)
+    lock_objectives(session)
+    session.refresh(connection)  # whoever held the lock may have changed its objectives
+    web_goal = replace(web_goal, consent=rule_for(session, connection.objectives))
     goal = add_goal(session, connection, web_goal, is_on=is_on, now=change.now)
     keep_signing_secret(goal, web_goal, change.sealed_signing_secret)
     new_properties = _ensure_properties(session, web_goal, change)
@@ -177,6 +200,19 @@ def delete_web_goal(session: Session, goal: Goal, change: Change) -> None:
     _record(session, change, "deleted", goal, name=goal.name)
 
 
+def renew_consent(session: Session, connection: Connection, change: Change) -> list[Goal]:
+    """Give the connection's goals what its objectives come to now, and return those that have a new revision by it.
+
+    The generated code of a goal knows the objectives, so it is other code from then on.
+    """
+    rule = rule_for(session, connection.objectives)
+    renewed = [goal for goal in connection.goals if save_consent(session, goal, rule, now=change.now)]
+    for goal in renewed:
+        keep_revision(session, goal, saved_by=change.actor)
+        _record(session, change, "saved", goal, revision=goal.revision, changed=["consent"])
+    return renewed
+
+
 def goals_that_sum(session: Session, property_id: str) -> list[str]:
     """Return the names of the goals that sum into a property: it has to stay a number for them."""
     rows = select(MappingRow.goal_id).where(
@@ -185,6 +221,11 @@ def goals_that_sum(session: Session, property_id: str) -> list[str]:
         MappingRow.direction == Direction.TO_PROFILE,
     )
     return list(session.scalars(select(Goal.name).where(Goal.id.in_(rows)).order_by(Goal.name)))
+
+
+def _check_objectives(session: Session, ids: Sequence[str]) -> None:
+    if unknown := sorted(set(ids).difference(known_objectives(session, ids))):
+        raise UnknownObjectiveError(unknown)
 
 
 def _check_limits(web_goal: WebGoal) -> None:
@@ -228,6 +269,6 @@ def _copy(details: ConnectionDetails, connection: Connection) -> None:
 
 def _changed_fields(goal: Goal, web_goal: WebGoal, *, is_on: bool) -> list[str]:
     stored = to_web_goal(goal, public_url=web_goal.public_url)
-    names = [each.name for each in fields(web_goal) if each.name not in {"key", "revision"}]
+    names = [each.name for each in fields(web_goal) if each.name not in {"key", "revision", "consent"}]
     changed = [name for name in names if getattr(stored, name) != getattr(web_goal, name)]
     return changed if goal.is_on == is_on else [*changed, "is_on"]

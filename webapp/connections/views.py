@@ -27,6 +27,7 @@ from webapp.connections.saving import (
     Change,
     SavedGoal,
     SecretNeededError,
+    UnknownObjectiveError,
     add_connection,
     add_web_goal,
     delete_connection,
@@ -37,6 +38,7 @@ from webapp.connections.saving import (
 from webapp.connections.signing_secrets import check_signing_secret
 from webapp.database import reading, transaction
 from webapp.errors import MalformedRequestError
+from webapp.profiles.objectives import all_objectives
 from webapp.sealing import sealer
 from webapp.settings import settings
 
@@ -79,12 +81,16 @@ def index() -> ResponseReturnValue:
 @bp.route("/connections/new", methods=["GET", "POST"])
 def create() -> ResponseReturnValue:
     """Add a connection."""
-    form = ConnectionForm()
+    form = _posted_connection()
     if not form.validate_on_submit():
         return _connection_page(form)
-    with transaction() as session:
-        details = form.details(sealed_client_secret=_sealed_secret(form, stored=None))
-        connection = add_connection(session, details, _change())
+    try:
+        with transaction() as session:
+            details = form.details(sealed_client_secret=_sealed_secret(form, stored=None))
+            connection = add_connection(session, details, _change())
+    except UnknownObjectiveError as error:
+        form.objectives.errors = [str(error)]
+        return _connection_page(form)
     flash("The connection is saved. Now add a web goal to it.", "success")
     return _see_other(url_for(".show", key=connection.key))
 
@@ -92,7 +98,7 @@ def create() -> ResponseReturnValue:
 @bp.route("/connections/<key>", methods=["GET", "POST"])
 def show(key: str) -> ResponseReturnValue:
     """Show a connection, or save it."""
-    form = ConnectionForm()
+    form = _posted_connection()
     if not form.validate_on_submit():
         return _connection_page(form, key)
     try:
@@ -105,6 +111,9 @@ def show(key: str) -> ResponseReturnValue:
         return _connection_page(form, key, stale=error)
     except SecretNeededError as error:
         form.client_secret.errors = [str(error)]
+        return _connection_page(form, key)
+    except UnknownObjectiveError as error:
+        form.objectives.errors = [str(error)]
         return _connection_page(form, key)
     flash("The connection is saved." if changed else "Nothing had changed.", "success" if changed else "info")
     return _see_other(url_for(".show", key=key))
@@ -185,6 +194,13 @@ def delete_goal(key: str) -> ResponseReturnValue:
     return _see_other(url_for(".show", key=connection_key))
 
 
+def _posted_connection() -> ConnectionForm:
+    form = ConnectionForm()
+    with reading() as session:
+        form.let_choose(all_objectives(session))
+    return form
+
+
 def _connection_page(
     form: ConnectionForm, key: str | None = None, *, stale: StaleRevisionError | None = None
 ) -> ResponseReturnValue:
@@ -192,6 +208,7 @@ def _connection_page(
         connection = find_connection(session, key) if key else None
         if connection and request.method == "GET":
             form = connection_form(connection)
+        form.let_choose(all_objectives(session))
         if connection and stale:
             form.version.data = str(connection.version)  # saving again replaces the other's, as the page says
         page = render_template("connections/connection.html", form=form, connection=connection, stale=stale)

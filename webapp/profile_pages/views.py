@@ -27,6 +27,7 @@ from webapp.profiles.showing import (
     identities,
     listed,
     search_profiles,
+    shown_consent,
     shown_properties,
 )
 from webapp.profiles.values import PropertyType
@@ -70,7 +71,8 @@ def show(profile_id: str) -> ResponseReturnValue:
             raise NotFoundError("There is no profile with this id.")
         rows = shown_properties(profile, definitions(session))
         linked = identities(session, profile_id)
-    return render_template("profile_pages/show.html", profile=profile, rows=rows, identities=linked)
+        consent = shown_consent(session, profile)
+    return render_template("profile_pages/show.html", profile=profile, rows=rows, identities=linked, consent=consent)
 
 
 @bp.route("/properties", methods=["GET", "POST"])

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy import ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.database import Base, JsonDocument, UtcDateTime
@@ -58,3 +58,25 @@ class ProfileIdentity(Base):
     issuer: Mapped[str] = mapped_column(String(255), primary_key=True)
     subject: Mapped[str] = mapped_column(String(255), primary_key=True)
     profile_id: Mapped[str] = mapped_column(ForeignKey("profiles.id", ondelete="CASCADE"))
+
+
+class Objective(Base):
+    """A purpose for which visitors consent. ``legislations`` are the zones in which it needs consent, if it does."""
+
+    __tablename__ = "objectives"
+
+    id: Mapped[str] = mapped_column(String(100), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    description: Mapped[str] = mapped_column(Text, default="")
+    needs_consent: Mapped[bool] = mapped_column(default=True)
+    legislations: Mapped[list[str]] = mapped_column(JsonDocument, default=list)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class OptOutZone(Base):
+    """A legislation zone in which a visitor is processed until refusing. All others ask for consent first (opt-in)."""
+
+    __tablename__ = "opt_out_zones"
+
+    zone: Mapped[str] = mapped_column(String(60), primary_key=True)

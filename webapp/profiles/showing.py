@@ -7,8 +7,11 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from webapp.profiles.consent import CONSENTED, LEGISLATION, REFUSED, zone_of
 from webapp.profiles.embedded import find_profiles, get_profile
+from webapp.profiles.legislation import zone_name
 from webapp.profiles.models import Profile, ProfileIdentity, PropertyDefinition
+from webapp.profiles.objectives import all_objectives, opt_out_zones
 from webapp.profiles.values import PropertyType, profile_values
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -36,6 +39,30 @@ class ListedProfile:
     identifiers: tuple[str, ...]
     property_count: int
     modified_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ShownConsent:
+    """What a profile's visitor said of objectives, by their names; and where the visitor is, as far as that is told."""
+
+    zone: str
+    is_opt_out: bool
+    consented: tuple[str, ...]
+    refused: tuple[str, ...]
+
+
+def shown_consent(session: Session, profile: Profile) -> ShownConsent | None:
+    """Return a profile's consent in words, or None if nothing is known of it."""
+    values = {name: stored["values"] for name, stored in profile.properties.items()}
+    if not any(values.get(name) for name in (CONSENTED, REFUSED, LEGISLATION)):
+        return None
+    names = {objective.id: objective.name for objective in all_objectives(session)}
+    zone = zone_of(values)
+    return ShownConsent(
+        zone_name(zone),
+        zone in opt_out_zones(session),
+        *(tuple(names.get(each, each) for each in values.get(name, ())) for name in (CONSENTED, REFUSED)),
+    )
 
 
 def definitions(session: Session) -> dict[str, PropertyDefinition]:

@@ -14,6 +14,7 @@ from snippets.exchange import login_claim
 from snippets.goals import Direction, WebGoal
 from webapp.connections.exchange_secrets import is_secret
 from webapp.connections.goals import LiveGoal
+from webapp.profiles.consent import may_process
 from webapp.profiles.embedded import PROFILE_ID_PATTERN
 from webapp.sealing import Sealer
 from webapp.tokens.planning import Outcome
@@ -91,8 +92,12 @@ def exchange_login(goal: LiveGoal, call: LoginCall, *, now: datetime) -> dict[st
 
 
 def answer_of(goal: WebGoal, outcome: Outcome, stored: Mapping[str, list[str]]) -> dict[str, Any]:
-    """Return the answer for a profile that has the properties ``stored`` now."""
-    return outcome.as_json() | {"values": _answered_values(goal, stored)}
+    """Return the answer for a profile that has the properties ``stored`` now.
+
+    A call that comes again is answered as before; but of a visitor who has refused meanwhile, Auth0 gets no values.
+    """
+    is_allowed = may_process(goal.consent, stored)
+    return outcome.as_json() | {"values": _answered_values(goal, stored) if is_allowed else {}}
 
 
 def _answered_values(goal: WebGoal, stored: Mapping[str, list[str]]) -> dict[str, list[str]]:

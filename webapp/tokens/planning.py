@@ -11,9 +11,10 @@ from http import HTTPStatus
 from typing import Any
 
 from snippets.goals import Direction, MergeStrategy, WebGoal
+from webapp.profiles.consent import CONSENT_PROPERTIES, SaidConsent, consent_rules, may_process
 from webapp.profiles.definitions import Definitions
 from webapp.profiles.facts import Facts, Sought, StoredProfile
-from webapp.profiles.merging import Rule, merge
+from webapp.profiles.merging import MergeResult, Rule, merge
 from webapp.profiles.store import ProfileState
 from webapp.profiles.writing import ProfileChange, changed_profile
 from webapp.tokens.claim_values import LinkValue, MappingReading, link_values, read_mappings
@@ -29,6 +30,7 @@ class Visit:
     """A visitor of whom verified claims speak. ``links`` are those that can be tried; ``sought`` is all they lead to.
 
     ``profile_hint`` is the browser's word: used only if that profile is unlinked or linked to the same ``sub``.
+    ``said_consent`` is the visitor's own word about objectives.
     """
 
     goal: WebGoal
@@ -36,6 +38,7 @@ class Visit:
     profile_hint: str | None
     links: tuple[LinkValue, ...]
     sought: Sought
+    said_consent: SaidConsent | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +97,17 @@ class Plan:
     merge_problems: Members[str, list[str]] = field(default_factory=dict)
 
 
-def visit_of(goal: WebGoal, claims: VerifiedClaims, definitions: Definitions, *, profile_hint: str | None) -> Visit:
+def visit_of(
+    goal: WebGoal,
+    claims: VerifiedClaims,
+    definitions: Definitions,
+    *,
+    profile_hint: str | None,
+    said_consent: SaidConsent | None = None,
+) -> Visit:
     """Return the visit of which verified claims tell."""
     links = link_values(goal, claims.claims, definitions.types)
-    return Visit(goal, claims, profile_hint, links, sought_by(claims, links, profile_hint))
+    return Visit(goal, claims, profile_hint, links, sought_by(claims, links, profile_hint), said_consent)
 
 
 def plan_sync(visit: Visit, facts: Facts, definitions: Definitions) -> Plan:
@@ -124,7 +134,10 @@ def plan_sync(visit: Visit, facts: Facts, definitions: Definitions) -> Plan:
     told = {} if linked.profile is None else linked.profile.told_at
     issued_at = int(claims.issued_at.timestamp())
     rules, late = _sort_out_older_news(rules, told, issued_at)
-    merged = merge(before, rules)
+    merged = _with_consent(visit, before, rules)
+    if merged is None:
+        outcome = Outcome(ProfileState.CONSENT_MISMATCH, None, switch_profile=linked.switch_profile)
+        return Plan(outcome, linked, links, readings)
     merge_problems = {**merged.problems, **{name: [*merged.problems.get(name, ()), OLDER_NEWS] for name in late}}
     outcome = Outcome(
         _state(linked, merged.changed),
@@ -164,6 +177,19 @@ def _overwrites(rule: Rule) -> bool:
     return rule.strategy in _OVERWRITING and (bool(rule.values) or rule.strategy is MergeStrategy.SET_OR_CLEAR)
 
 
+def _with_consent(visit: Visit, before: Members[str, list[str]], rules: Sequence[Rule]) -> MergeResult | None:
+    """Return what the rules and the visitor's word about objectives come to; None if the goal may not process that.
+
+    A profile is judged on the values that it would have: so a new one on those of the same post.
+    """
+    merged = merge(before, rules)
+    if visit.goal.consent is None and CONSENT_PROPERTIES.isdisjoint(merged.changed):
+        return merged
+    consent = consent_rules(visit.goal.consent, before, {**before, **merged.changed}, visit.said_consent)
+    merged = merge(before, [*rules, *consent])
+    return merged if may_process(visit.goal.consent, {**before, **merged.changed}) else None
+
+
 def _state(linked: Linked, changed: Members[str, list[str]]) -> ProfileState:
     if linked.profile is None:
         return ProfileState.CREATED
@@ -192,4 +218,5 @@ def _identifier_rules(links: tuple[LinkValue, ...]) -> list[Rule]:
 def properties_of(goal: WebGoal) -> set[str]:
     """Return the ids of all properties that a visit of this goal reads or writes."""
     mapped = {mapping.profile_property for mapping in goal.mappings_to(Direction.TO_PROFILE)}
-    return mapped | {link.profile_property for link in goal.links}
+    kept_consent = CONSENT_PROPERTIES if goal.consent else frozenset()
+    return mapped | {link.profile_property for link in goal.links} | kept_consent

@@ -13,9 +13,11 @@ from webapp.connections.goals import LiveGoal
 from webapp.connections.live_goals import forget_live_goal, live_goal
 from webapp.errors import WebsyncError
 from webapp.group_commit import GroupCommit
+from webapp.profiles.consent import SaidConsent
 from webapp.profiles.definitions import Definitions, read_definitions
 from webapp.profiles.embedded import hold_property_set, lock_identifiers
 from webapp.profiles.facts import Facts, Identity, Sought, find_facts
+from webapp.profiles.store import ProfileState
 from webapp.profiles.writing import ProfileChange, link_identities, store_profiles
 from webapp.tokens.linking import identifiers_to_lock, is_open
 from webapp.tokens.planning import Outcome, Visit, change_of, plan_sync, properties_of, visit_of
@@ -28,6 +30,7 @@ class Post:
     """A verified token, or an authenticated call, that is applied once. ``digest`` is what it is remembered by.
 
     ``profile_hint`` is the browser's word: used only if that profile is unlinked or linked to the same ``sub``.
+    ``said_consent`` is the visitor's own word about objectives.
     """
 
     goal: LiveGoal
@@ -35,6 +38,12 @@ class Post:
     digest: bytes
     profile_hint: str | None
     now: datetime
+    said_consent: SaidConsent | None = None
+
+    def visit(self, definitions: Definitions) -> Visit:
+        """Return the visit of which the post tells."""
+        goal, hint, said = self.goal.web_goal, self.profile_hint, self.said_consent
+        return visit_of(goal, self.claims, definitions, profile_hint=hint, said_consent=said)
 
     @property
     def keep_until(self) -> datetime:
@@ -78,7 +87,7 @@ def apply_posts(session: Session, posts: Sequence[Post]) -> list[Applied | Websy
     """
     hold_property_set(session)
     definitions = read_definitions(session, set().union(*(properties_of(post.goal.web_goal) for post in posts)))
-    visits = [visit_of(post.goal.web_goal, post.claims, definitions, profile_hint=post.profile_hint) for post in posts]
+    visits = [post.visit(definitions) for post in posts]
     lock_identifiers(session, set().union(*(identifiers_to_lock(visit.sought) for visit in visits)))
     # Who else brings one of these posts waits for the locks: a receipt is here by now, or this is the first.
     receipts = find_receipts(session, {(post.goal.id, post.digest) for post in posts})
@@ -145,9 +154,10 @@ class _Ledger:
         outcome, identity = plan.outcome, visit.sought.identity
         if outcome.profile_id is not None and facts.by_identity.get(identity) != outcome.profile_id:
             identities[identity] = outcome.profile_id
-        receipt = Receipt(post.goal.id, post.digest, outcome, post.keep_until)
-        self.receipts[post.goal.id, post.digest] = receipt
-        self.new_receipts.append(receipt)
+        if outcome.state is not ProfileState.CONSENT_MISMATCH:  # else it may come again, once consent is given
+            receipt = Receipt(post.goal.id, post.digest, outcome, post.keep_until)
+            self.receipts[post.goal.id, post.digest] = receipt
+            self.new_receipts.append(receipt)
         stored = {name: values for name, values in {**plan.before, **plan.changed}.items() if values}
         self.applied[number] = Applied(outcome, stored)
         return change_of(plan, source=f"Web goal {visit.goal.name}", now=post.now)

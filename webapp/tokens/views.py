@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import Annotated
 
 import orjson
 import structlog
@@ -11,11 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from snippets.consent import OBJECTIVE_ID
 from webapp.auth0.signing_keys import signing_keys
 from webapp.connections.goals import LiveGoal
 from webapp.connections.live_goals import live_goal
 from webapp.errors import WebsyncError
+from webapp.profiles.consent import SaidConsent
 from webapp.profiles.embedded import PROFILE_ID_PATTERN
+from webapp.profiles.store import ProfileState
 from webapp.rates import TooManyRequestsError
 from webapp.runs.receiving import receiving, watch_received
 from webapp.sealing import sealer
@@ -33,19 +37,39 @@ from webapp.tokens.verification import verify_token
 MAX_BODY_BYTES = 24 * 1024
 PREFLIGHT_SECONDS = 7200
 MAX_KEY_LENGTH = 64
+MAX_SAID = 100
+"""Objectives in each list of a post. Of those that the goal does not ask for nothing is kept."""
 
 bp = Blueprint("tokens", __name__)
 watch_received(bp, {"receive_token": "token", "receive_login": "login"})
 log = structlog.get_logger()
 
 
+ObjectiveIds = Annotated[list[Annotated[str, Field(pattern=f"^{OBJECTIVE_ID.pattern}$")]], Field(max_length=MAX_SAID)]
+
+
+class PostedConsent(BaseModel):
+    """What the visitor says of objectives, as BlueConic's script has it."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    consented: ObjectiveIds = []
+    refused: ObjectiveIds = []
+    legislation: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,60}$")
+
+    def said(self) -> SaidConsent:
+        """Return it as plain data."""
+        return SaidConsent(tuple(self.consented), tuple(self.refused), self.legislation)
+
+
 class TokenPost(BaseModel):
-    """The body: a token, and the BlueConic profile of the browser if it has one."""
+    """The body: a token, the browser's BlueConic profile if it has one, and what the visitor says of objectives."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     token: str = Field(min_length=1)
     profile_id: str | None = Field(default=None, alias="profileId", pattern=f"^{PROFILE_ID_PATTERN.pattern}$")
+    consent: PostedConsent | None = None
 
 
 @bp.before_request
@@ -122,10 +146,12 @@ def _receive(goal_key: str) -> Outcome:
     )
     receiving().of_person(claims.subject)
     receipt_digest = receipt_of(goal.web_goal, claims, post.token)
+    said = post.consent.said() if post.consent else None
     with keeping_conflicts(goal, now=now):
-        outcome = sync_visitor(Post(goal, claims, receipt_digest, post.profile_id, now)).outcome  # 409
+        outcome = sync_visitor(Post(goal, claims, receipt_digest, post.profile_id, now, said)).outcome  # 409
     receiving().applied(outcome.state, outcome.profile_id)
-    recent_tokens().keep(goal, digest, claims, outcome, now=now)
+    if outcome.state is not ProfileState.CONSENT_MISMATCH:  # which may change at any moment
+        recent_tokens().keep(goal, digest, claims, outcome, now=now)
     log.info("token_applied", goal=goal_key, subject=sealer().pseudonym(claims.subject), state=outcome.state)
     return outcome
 

@@ -1,0 +1,185 @@
+"""A goal whose connection has objectives: only visitors who consented to one of them are processed."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from werkzeug.test import TestResponse
+
+from snippets.consent import ConsentRule
+from snippets.goals import Mapping, MergeStrategy
+from tests.tokens.conftest import MAPPINGS, ORIGIN, Shop
+
+RULE = ConsentRule(("marketing", "statistics"), opt_in=("GDPR", "UK_GDPR"), opt_out=("CCPA",))
+MISMATCH: dict[str, Any] = {"state": "CONSENT_MISMATCH", "profileId": None, "updated": []}
+EU_YES = {"consented": ["marketing"], "refused": [], "legislation": "GDPR"}
+EU_NO = {"consented": [], "refused": ["marketing"], "legislation": "GDPR"}
+EU_NOTHING: dict[str, Any] = {"consented": [], "refused": [], "legislation": "GDPR"}
+
+
+@pytest.fixture
+def asking_shop(make_shop: Callable[..., Shop]) -> Shop:
+    """A shop that asks for consent to two objectives in Europe, and lets people refuse in California."""
+    return make_shop(consent=RULE)
+
+
+def post(shop: Shop, token: str, consent: object = None, profile_id: str | None = None) -> TestResponse:
+    body = {"token": token, "profileId": profile_id} | ({} if consent is None else {"consent": consent})
+    return shop.app.test_client().post(shop.path, json=body, headers={"Origin": ORIGIN})
+
+
+def answer(shop: Shop, token: str, consent: object = None, profile_id: str | None = None) -> dict[str, Any]:
+    response = post(shop, token, consent, profile_id)
+    assert response.status_code == 200, response.text
+    found: dict[str, Any] = response.get_json()
+    return found
+
+
+def test_a_visitor_who_consented_is_processed_and_the_word_is_kept(asking_shop: Shop) -> None:
+    # when a visitor who consented to one of the objectives logs in
+    got = answer(
+        asking_shop,
+        asking_shop.issuer.token(),
+        {"consented": ["marketing"], "refused": ["statistics"], "legislation": "GDPR"},
+    )
+    # then the profile is made, and it knows what the visitor said
+    assert got["state"] == "CREATED"
+    assert {"consented_objectives", "refused_objectives", "privacy_legislation", "auth0_user_id"} <= set(got["updated"])
+    stored = asking_shop.properties(got["profileId"])
+    assert (stored["consented_objectives"], stored["refused_objectives"]) == (["marketing"], ["statistics"])
+    assert stored["privacy_legislation"] == ["GDPR"]
+
+
+@pytest.mark.parametrize(
+    "consent",
+    [
+        EU_NO,
+        EU_NOTHING,
+        EU_NOTHING | {"consented": ["something-else"]},
+        EU_YES | {"refused": ["marketing"]},
+        {"consented": ["marketing"], "refused": ["statistics"], "legislation": "CCPA"},
+    ],
+)
+def test_without_consent_nothing_is_written(asking_shop: Shop, consent: dict[str, Any]) -> None:
+    # when a visitor without consent is posted all the same
+    got = answer(asking_shop, asking_shop.issuer.token(), consent)
+    # then nothing is stored: no profile, no link, not even a receipt
+    assert got == MISMATCH
+    assert asking_shop.count() == (0, 0)
+
+
+@pytest.mark.parametrize("consent", [None, {"legislation": "PIPEDA"}, {"legislation": "CCPA"}, {"legislation": None}])
+def test_where_no_consent_is_needed_everybody_is_processed(asking_shop: Shop, consent: object) -> None:
+    # the rest of the world needs none here, and in California nobody has refused
+    assert answer(asking_shop, asking_shop.issuer.token(), consent)["state"] == "CREATED"
+
+
+def test_a_token_from_before_the_consent_counts_after_it(asking_shop: Shop) -> None:
+    # given a token that was posted before its visitor consented, twice
+    token = asking_shop.issuer.token({"https://shop.example/claims/user_metadata.points": 5})
+    assert [answer(asking_shop, token, EU_NOTHING) for _ in range(2)] == [MISMATCH, MISMATCH]
+    # when it comes again with consent, twice
+    states = [answer(asking_shop, token, EU_YES) for _ in range(2)]
+    # then it is applied, once
+    assert states[0]["state"] == "CREATED"
+    assert states[1] == states[0]
+    assert asking_shop.properties(states[0]["profileId"])["points"] == ["5"]
+    assert asking_shop.count() == (1, 1)
+
+
+def test_the_stored_consent_counts_where_the_post_says_nothing(asking_shop: Shop) -> None:
+    # given a visitor whose profile knows the consent
+    first = answer(asking_shop, asking_shop.issuer.token(), EU_YES)
+    # when a blocked script says nothing at the next login
+    claims = {"email": "new@example.org", "email_verified": True}
+    got = answer(asking_shop, asking_shop.issuer.token(claims))
+    # then the profile is updated
+    assert (got["state"], got["profileId"]) == ("MODIFIED", first["profileId"])
+
+
+def test_a_visitor_who_refuses_later_is_left_alone(asking_shop: Shop) -> None:
+    # given a visitor who consented
+    first = answer(asking_shop, asking_shop.issuer.token(), EU_YES)
+    before = asking_shop.properties(first["profileId"])
+    # when the visitor logs in after refusing
+    got = answer(asking_shop, asking_shop.issuer.token({"email": "new@example.org", "email_verified": True}), EU_NO)
+    # then nothing of that login is stored
+    assert got == MISMATCH
+    assert asking_shop.properties(first["profileId"]) == before
+
+
+def test_one_objective_can_be_refused_and_the_other_kept(asking_shop: Shop) -> None:
+    # given a visitor who consented to both
+    both = EU_YES | {"consented": ["marketing", "statistics"]}
+    first = answer(asking_shop, asking_shop.issuer.token(), both)
+    # when one is refused later, on a device that knows of nothing else
+    answer(
+        asking_shop,
+        asking_shop.issuer.token(),
+        {"consented": ["statistics"], "refused": ["marketing"], "legislation": "GDPR"},
+    )
+    # then the lists have nothing in common
+    stored = asking_shop.properties(first["profileId"])
+    assert (stored["consented_objectives"], stored["refused_objectives"]) == (["statistics"], ["marketing"])
+
+
+def test_a_mapped_consent_is_judged_in_the_same_post(make_shop: Callable[..., Shop]) -> None:
+    # given a goal that maps fields to consent on purpose
+    mapped = (
+        Mapping("user_metadata.consents", "consented_objectives", strategy=MergeStrategy.ADD),
+        Mapping("user_metadata.zone", "privacy_legislation"),
+    )
+    shop = make_shop(consent=RULE, mappings=(*MAPPINGS, *mapped))
+    namespace = "https://shop.example/claims/user_metadata"
+    # when users log in whose metadata consents, and does not
+    refusing = {"sub": "auth0|no", "email": "no@example.org", f"{namespace}.zone": "GDPR"}
+    consenting = {f"{namespace}.consents": ["marketing"], f"{namespace}.zone": "GDPR"}
+    # then a new profile is judged on what the same login brings
+    assert answer(shop, shop.issuer.token(refusing))["state"] == "CONSENT_MISMATCH"
+    assert answer(shop, shop.issuer.token(consenting))["state"] == "CREATED"
+
+
+def test_a_goal_without_objectives_keeps_no_consent(shop: Shop) -> None:
+    # when a post speaks of objectives that nobody asked for
+    got = answer(shop, shop.issuer.token(), EU_NO)
+    # then it is processed, and they are not stored
+    assert got["state"] == "CREATED"
+    assert "refused_objectives" not in shop.properties(got["profileId"])
+
+
+def test_posts_at_the_same_moment_are_judged_each(asking_shop: Shop) -> None:
+    # given a service that has the keys already, and ten visitors, of whom half consented
+    answer(asking_shop, asking_shop.issuer.token({"sub": "auth0|first"}), EU_NO)
+    tokens = [asking_shop.issuer.token({"sub": f"auth0|{n}", "email": f"v{n}@example.org"}) for n in range(10)]
+    consents = [EU_YES if n % 2 else EU_NO for n in range(10)]
+    # when all are posted at once
+    with ThreadPoolExecutor(10) as pool:
+        states = list(pool.map(lambda each: answer(asking_shop, *each)["state"], zip(tokens, consents, strict=True)))
+    # then each has its own answer
+    assert states == ["CONSENT_MISMATCH", "CREATED"] * 5
+    assert asking_shop.count() == (5, 5)
+
+
+@pytest.mark.parametrize(
+    "consent",
+    [
+        "yes",
+        [],
+        {"consented": "marketing"},
+        {"consented": [5]},
+        {"consented": ["a b"]},
+        {"consented": ["x" * 101]},
+        {"consented": ["marketing\n"]},
+        {"refused": [f"o{n}" for n in range(101)]},
+        {"legislation": ""},
+        {"legislation": "x" * 61},
+        {"legislation": 5},
+        {"consented": [], "level": 2},
+    ],
+)
+def test_a_malformed_consent_is_refused(asking_shop: Shop, consent: object) -> None:
+    response = post(asking_shop, asking_shop.issuer.token(), consent)
+    assert response.status_code == 400
+    assert response.get_json()["type"].endswith("/malformed-request")
+    assert asking_shop.count() == (0, 0)
