@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import orjson
 import psycopg
@@ -74,6 +74,8 @@ class UtcDateTime(TypeDecorator[datetime]):
 class Base(DeclarativeBase):
     """All tables. Names of constraints are given, so that migrations can speak of them."""
 
+    is_kept_in_memory: ClassVar[bool] = False
+    """Whether processes remember what rows say; `Database.changes` tells them when to look anew."""
     metadata = MetaData(
         naming_convention={
             "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -95,7 +97,7 @@ class Database:
         self._writing_sessions = sessionmaker(self._writing, expire_on_commit=False)
         event.listen(self._writing_sessions, "after_flush", _note_changed_objects)
         self.changes = 0
-        """Grows with each committed change of stored objects that this process makes: caches look at it."""
+        """Grows with each committed change of rows that are kept in memory, if this process makes it."""
 
     @property
     def is_sqlite(self) -> bool:
@@ -185,7 +187,8 @@ def _create_engine(url: str, sqlite_synchronous: str, pool_size: int) -> Engine:
 
 
 def _note_changed_objects(session: Session, _context: object) -> None:
-    session.info["has_changed_objects"] = True
+    if any(each.is_kept_in_memory for each in (*session.new, *session.dirty, *session.deleted)):
+        session.info["has_changed_objects"] = True
 
 
 def _json_text(document: object) -> str:

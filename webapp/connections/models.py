@@ -21,6 +21,7 @@ class Connection(Base):
     """
 
     __tablename__ = "connections"
+    is_kept_in_memory = True
 
     id: Mapped[int] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(String(64), unique=True)
@@ -51,6 +52,7 @@ class Goal(Base):
     """
 
     __tablename__ = "goals"
+    is_kept_in_memory = True
 
     id: Mapped[int] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(String(64), unique=True)
@@ -103,6 +105,7 @@ class MappingRow(Base):
     """One mapping of a goal. ``position`` counts from 0 in the order of the page."""
 
     __tablename__ = "mappings"
+    is_kept_in_memory = True
 
     goal_id: Mapped[int] = mapped_column(ForeignKey("goals.id", ondelete="CASCADE"), primary_key=True)
     position: Mapped[int] = mapped_column(primary_key=True)
@@ -116,6 +119,7 @@ class LinkRow(Base):
     """One identifier link of a goal, tried in the order of ``position``."""
 
     __tablename__ = "identifier_links"
+    is_kept_in_memory = True
 
     goal_id: Mapped[int] = mapped_column(ForeignKey("goals.id", ondelete="CASCADE"), primary_key=True)
     position: Mapped[int] = mapped_column(primary_key=True)
