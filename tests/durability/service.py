@@ -21,6 +21,9 @@ class KillableService:
             "WEBSYNC_SECRET_KEYS": TEST_KEY,
             "WEBSYNC_PORT": str(self.port),
             "WEBSYNC_LOG_LEVEL": "ERROR",
+            # All posts come from this computer, as fast as they can.
+            "WEBSYNC_ADDRESS_POSTS_PER_MINUTE": "0",
+            "WEBSYNC_GOAL_POSTS_PER_MINUTE": "0",
         }
         self._process: subprocess.Popen[bytes] | None = None
 
