@@ -14,6 +14,8 @@ from multiprocessing.sharedctypes import Synchronized
 from multiprocessing.synchronize import Barrier
 
 import jwt
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 REPEATED_SHARE = 0.02
 """So many answered tokens are posted once more, as a second tab would."""
@@ -81,7 +83,9 @@ def post_share(share: Share) -> Posted:
     """Make the tokens, wait for the others, and post until every token of the share is answered with 200."""
     assert _answered is not None
     assert _start is not None
-    tokens = [(number, _token(share, number)) for number in share.numbers()]
+    key = load_pem_private_key(share.private_pem, password=None)  # once: reading it takes longer than signing
+    assert isinstance(key, RSAPrivateKey)
+    tokens = [(number, _token(share, number, key)) for number in share.numbers()]
     dice = random.Random(share.first)
     dice.shuffle(tokens)
     connection = http.client.HTTPConnection("127.0.0.1", share.port, timeout=ANSWER_SECONDS)
@@ -123,7 +127,7 @@ def _post(connection: http.client.HTTPConnection, share: Share, token: str, post
     return {}
 
 
-def _token(share: Share, number: int) -> str:
+def _token(share: Share, number: int, key: RSAPrivateKey) -> str:
     now = int(time.time())
     claims = {
         "iss": share.issuer,
@@ -136,4 +140,4 @@ def _token(share: Share, number: int) -> str:
         f"{share.namespace}user_metadata.posts": 1,
         f"{share.namespace}user_metadata.tokens": [id_of(number)],
     }
-    return jwt.encode(claims, share.private_pem, "RS256", headers={"kid": "first"})
+    return jwt.encode(claims, key, "RS256", headers={"kid": "first"})
