@@ -36,6 +36,7 @@ from webapp.settings import Settings, load_settings
 from webapp.tokens import views as tokens
 from webapp.tokens.recent import RecentTokens
 from webapp.tokens.sync import apply_posts
+from webapp.trying import token_checker_views as token_checker
 from webapp.trying import views as trying
 
 MAX_BODY_BYTES = 1_000_000
@@ -80,6 +81,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         conflicts.bp,
         objectives.bp,
         trying.bp,
+        token_checker.bp,
     )
     for blueprint in (health, *rooms):
         app.register_blueprint(blueprint)

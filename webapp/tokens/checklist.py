@@ -63,12 +63,12 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line of the list. ``needs`` names the check that must have passed before this one can be made."""
+    """One line of the list. ``needs`` names the checks that must have passed before this one can be made."""
 
     name: str
     rule: str
     source: str
-    needs: str | None
+    needs: tuple[str, ...]
     run: Callable[[Case], object]
 
 
@@ -79,12 +79,12 @@ CLAIM_CHECKS: list[Check] = []
 
 
 def _check(
-    stage: list[Check], name: str, rule: str, source: str, *, needs: str | None = None
+    stage: list[Check], name: str, rule: str, source: str, *, needs: str = ""
 ) -> Callable[[Callable[[Case], object]], Callable[[Case], object]]:
     """Put the function below at the end of ``stage``."""
 
     def put(run: Callable[[Case], object]) -> Callable[[Case], object]:
-        stage.append(Check(name, rule, source, needs, run))
+        stage.append(Check(name, rule, source, tuple(needs.split()), run))
         return run
 
     return put
@@ -174,7 +174,7 @@ def _key_id(case: Case) -> None:
 # The signature: the tenant's word for it
 
 
-@_check(SIGNATURE_CHECKS, "key", "The tenant has the key that it names", "RFC 8725, 3.8; Auth0, JWKS", needs="kid")
+@_check(SIGNATURE_CHECKS, "key", "The tenant has the key that it names", "RFC 8725, 3.8; Auth0, JWKS", needs="alg kid")
 def _key(case: Case) -> None:
     if case.goal.web_goal.token_policy.needs_secret:
         case.key = _signing_secret(case.goal)

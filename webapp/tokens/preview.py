@@ -1,7 +1,7 @@
 """Preview: what a token with these claims, or an Action's call, would do: without a token and without writing."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -9,9 +9,11 @@ from sqlalchemy.orm import Session
 from webapp.connections.goals import LiveGoal
 from webapp.profiles.definitions import read_definitions
 from webapp.profiles.facts import find_facts
-from webapp.tokens.exchange import LoginCall, answer_of, claims_of_call
+from webapp.tokens.checklist import LATEST_SECONDS
+from webapp.tokens.exchange import LoginCall, answer_of, claims_of_call, receipt_of
 from webapp.tokens.planning import Plan, plan_sync, properties_of, visit_of
-from webapp.tokens.verification import VerifiedClaims, check_claims
+from webapp.tokens.receipts import find_receipts
+from webapp.tokens.verification import VerifiedClaims, check_claims, check_subject
 
 
 def preview_sync(
@@ -29,6 +31,24 @@ def preview_sync(
     return _plan(session, goal, checked, profile_hint)
 
 
+def preview_token(
+    session: Session, goal: LiveGoal, claims: Mapping[str, Any], *, profile_hint: str | None, now: datetime
+) -> Plan:
+    """Return what a token with these claims would write if it were accepted, whatever the other checks say.
+
+    Raises:
+        TokenSubjectError: it is not about a person, so nothing could follow from it.
+        IdentityConflictError: an unproven link points at someone else's profile.
+    """
+    return _plan(session, goal, _supposed(goal, claims, now), profile_hint)
+
+
+def is_applied(session: Session, goal: LiveGoal, token: str, claims: Mapping[str, Any], *, now: datetime) -> bool:
+    """Say if this token, or the login that it tells of, was applied already. Raises TokenSubjectError."""
+    key = goal.id, receipt_of(goal.web_goal, _supposed(goal, claims, now), token)
+    return key in find_receipts(session, {key})
+
+
 def preview_exchange(session: Session, goal: LiveGoal, call: LoginCall, *, now: datetime) -> dict[str, Any]:
     """Return what an Action's call at ``now`` would be answered. It only reads, as `preview_sync` does.
 
@@ -38,6 +58,13 @@ def preview_exchange(session: Session, goal: LiveGoal, call: LoginCall, *, now: 
     """
     plan = _plan(session, goal, claims_of_call(call, goal, now=now), call.profile_id)
     return answer_of(goal.web_goal, plan.outcome, {**plan.before, **plan.changed})
+
+
+def _supposed(goal: LiveGoal, claims: Mapping[str, Any], now: datetime) -> VerifiedClaims:
+    issued = claims.get("iat")
+    is_moment = type(issued) is int and 0 <= issued <= LATEST_SECONDS
+    issued_at = datetime.fromtimestamp(issued, UTC) if is_moment and issued is not None else now
+    return VerifiedClaims(goal.tenant.issuer, check_subject(claims), (), claims, now, issued_at)
 
 
 def _plan(session: Session, goal: LiveGoal, claims: VerifiedClaims, profile_hint: str | None) -> Plan:

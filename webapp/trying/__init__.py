@@ -1,1 +1,1 @@
-"""Try it: a goal as it is saved, run on a sample login. Nothing is written, stored or logged."""
+"""Try it: a goal as it is saved, run on a sample login or held against a real token. Nothing is written or logged."""
