@@ -152,11 +152,27 @@ def test_a_snippet_posts_to_the_public_url_that_is_named(tmp_path: Path) -> None
     assert "https://sync.example.org/sync/web-shop-1/token" in result.output
 
 
+def test_a_snippet_asks_for_the_objectives_of_its_file(tmp_path: Path) -> None:
+    # given a file whose connection has an objective that it defines
+    text = EXAMPLE.read_text(encoding="utf-8").replace("objectives: []", "objectives: [marketing]")
+    defined = "objectives: [{id: marketing, name: Marketing, legislations: [GDPR, CCPA]}]\nopt_out_zones: [CCPA]\n"
+    file = tmp_path / "goals.yaml"
+    file.write_text(defined + text, encoding="utf-8")
+    # when the token snippet is asked for, without any database
+    result = run("snippet", "--config", str(file), "--goal", "Sync web data", "--kind", "token")
+    # then it asks BlueConic, by the zones of the file
+    assert result.exit_code == 0, result.output
+    assert '["marketing"].filter' in result.output
+    assert '["GDPR"].includes(consent.legislation)' in result.output
+    assert '["CCPA"].includes(consent.legislation)' in result.output
+
+
 @pytest.mark.parametrize(
     ("change", "name", "message", "code"),
     [
         (("", ""), "Another", "0 goals are called 'Another'; the file has: Sync web data.", 1),
         (("        key: web-shop-1\n", ""), "Sync web data", "has no key yet", 1),
+        (("objectives: []", "objectives: [marketing]"), "Sync web data", "marketing: not among the objectives", 2),
         (("strategy: add", "strategy: plus"), "Sync web data", "mappings[5].strategy: Must be one of", 2),
     ],
 )

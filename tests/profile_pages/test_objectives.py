@@ -1,5 +1,7 @@
 """Pages of objectives and legislation zones, and what a change of them does to web goals."""
 
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -11,8 +13,11 @@ from snippets.consent import ConsentRule
 from tests.connections.pages import add_goal, audit_entries, read_form
 from webapp.connections.goals import to_web_goal
 from webapp.connections.models import Connection, Goal, GoalRevision
+from webapp.connections.objectives import save_objective, save_opt_out_zones
+from webapp.connections.saving import Change, ConnectionDetails, save_connection
 from webapp.database import Database
 from webapp.profiles.models import Profile, PropertyDefinition
+from webapp.profiles.objectives import ObjectiveDetails, lock_objectives, rule_for
 
 HOSTILE = "<script>alert(1)</script>"
 MARKETING = {"id": "marketing", "name": "Marketing", "needs_consent": "y", "legislations": ["GDPR", "CCPA"]}
@@ -138,6 +143,7 @@ def test_a_goal_follows_its_connections_objectives(admin_client: FlaskClient, ap
     assert "Objectives of the connection" in changes
     assert "opt-in: CCPA, GDPR" in changes
     assert read_form(admin_client.get(address))["objectives"] == "marketing"
+    assert "the code asks BlueConic on the page first" in admin_client.get(goal).text
     assert audit_entries(app, "goal")[-1].detail == {"revision": 2, "changed": ["consent"]}
     # and once more nothing changes
     give_to_connection(admin_client, database, "marketing")
@@ -201,6 +207,40 @@ def test_a_new_goal_of_the_connection_knows_its_objectives(admin_client: FlaskCl
         second = session.scalars(select(Goal).where(Goal.name == "Second")).one()
         assert second.consent == {"objectives": ["marketing"], "opt_in": ["CCPA", "GDPR"], "opt_out": []}
         assert second.revision == 1
+
+
+def test_whoever_changes_objectives_at_once_the_goal_ends_with_what_they_come_to(
+    admin_client: FlaskClient, database: Database, now: datetime
+) -> None:
+    # given a goal, and an objective
+    add_goal(admin_client)
+    add_objective(admin_client)
+    with database.reading() as session:
+        connection_id = session.scalars(select(Connection.id)).one()
+
+    def give_and_take(number: int) -> None:
+        with database.transaction() as session:
+            lock_objectives(session)
+            connection = session.get_one(Connection, connection_id)
+            wanted = ["marketing"] if number % 3 else []
+            details = ConnectionDetails(connection.name, connection.auth0_domain, objectives=wanted)
+            save_connection(session, connection, details, Change("a", now), expected_version=connection.version)
+
+    def change(number: int) -> None:
+        zones = ("GDPR", "UK_GDPR", "CCPA")[: number % 3 + 1]
+        with database.transaction() as session:
+            save_objective(session, "marketing", ObjectiveDetails("Marketing", legislations=zones), Change("b", now))
+        with database.transaction() as session:
+            save_opt_out_zones(session, zones[:1], Change("c", now))
+
+    # when several people change all of it at the same moment
+    with ThreadPoolExecutor(4) as pool:
+        for done in [*map(pool.submit, [give_and_take, change] * 6, range(12))]:
+            done.result()
+    # then the goal knows what it has come to
+    with database.reading() as session:
+        connection = session.get_one(Connection, connection_id)
+        assert rule_of(database)[1] == rule_for(session, connection.objectives)
 
 
 def test_an_objective_in_use_is_not_deleted(admin_client: FlaskClient, app: Flask, database: Database) -> None:

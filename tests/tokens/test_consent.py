@@ -5,11 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from snippets.consent import ConsentRule
-from snippets.goals import Mapping, MergeStrategy
+from snippets.goals import IdentifierLink, Mapping, MergeStrategy
 from tests.tokens.conftest import MAPPINGS, ORIGIN, Shop
+from webapp.conflicts.models import IdentityConflict
 
 RULE = ConsentRule(("marketing", "statistics"), opt_in=("GDPR", "UK_GDPR"), opt_out=("CCPA",))
 MISMATCH: dict[str, Any] = {"state": "CONSENT_MISMATCH", "profileId": None, "updated": []}
@@ -146,6 +148,22 @@ def test_a_goal_without_objectives_keeps_no_consent(shop: Shop) -> None:
     # then it is processed, and they are not stored
     assert got["state"] == "CREATED"
     assert "refused_objectives" not in shop.properties(got["profileId"])
+
+
+def test_a_conflict_of_somebody_without_consent_is_not_kept(make_shop: Callable[..., Shop]) -> None:
+    # given a goal that takes addresses without proof, and the profile of a visitor who consented
+    link = IdentifierLink("email", "email", require_verified=False)
+    shop = make_shop(consent=RULE, links=(link,))
+    claimed = {"email": "ann@example.org"}
+    answer(shop, shop.issuer.token(claimed), EU_YES)
+    # when others claim the address, without consent and with
+    refused = post(shop, shop.issuer.token(claimed | {"sub": "auth0|no"}), EU_NO)
+    conflict = post(shop, shop.issuer.token(claimed | {"sub": "auth0|yes"}), EU_YES)
+    # then only of the second an admin hears
+    assert refused.get_json() == MISMATCH
+    assert conflict.status_code == 409
+    with shop.database.reading() as session:
+        assert [each.subject for each in session.scalars(select(IdentityConflict))] == ["auth0|yes"]
 
 
 def test_posts_at_the_same_moment_are_judged_each(asking_shop: Shop) -> None:

@@ -19,6 +19,7 @@ from webapp.profiles.store import ProfileState
 from webapp.profiles.writing import ProfileChange, changed_profile
 from webapp.tokens.claim_values import LinkValue, MappingReading, link_values, read_mappings
 from webapp.tokens.linking import Linked, link_profile, new_profile_id, sought_by
+from webapp.tokens.refusals import IdentityConflictError
 from webapp.tokens.verification import VerifiedClaims
 
 OLDER_NEWS = "a newer login has set it already"
@@ -117,7 +118,14 @@ def plan_sync(visit: Visit, facts: Facts, definitions: Definitions) -> Plan:
         IdentityConflictError: an unproven link points at someone else's profile.
     """
     goal, claims, links, hint = visit.goal, visit.claims, visit.links, visit.profile_hint
-    linked = link_profile(facts, claims, links, profile_hint=hint)
+    try:
+        linked = link_profile(facts, claims, links, profile_hint=hint)
+    except IdentityConflictError:
+        if _may_speak_of(visit, definitions):
+            raise
+        # A conflict is kept for an admin: nothing is kept of who has not consented.
+        nobody = Linked(None, None, None, switch_profile=False)
+        return Plan(Outcome(ProfileState.CONSENT_MISMATCH, None), nobody, links, ())
     readings = read_mappings(
         goal, claims.claims, definitions.types, definitions.identifying, passed_over=linked.passed_over
     )
@@ -188,6 +196,14 @@ def _with_consent(visit: Visit, before: Members[str, list[str]], rules: Sequence
     consent = consent_rules(visit.goal.consent, before, {**before, **merged.changed}, visit.said_consent)
     merged = merge(before, [*rules, *consent])
     return merged if may_process(visit.goal.consent, {**before, **merged.changed}) else None
+
+
+def _may_speak_of(visit: Visit, definitions: Definitions) -> bool:
+    """Say if a visitor without a profile consented to what the goal is for, by what this visit brings."""
+    if visit.goal.consent is None:
+        return True
+    readings = read_mappings(visit.goal, visit.claims.claims, definitions.types, definitions.identifying)
+    return _with_consent(visit, {}, [reading.rule for reading in readings if reading.rule is not None]) is not None
 
 
 def _state(linked: Linked, changed: Members[str, list[str]]) -> ProfileState:
