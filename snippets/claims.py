@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from snippets.fields import ACCESS_TOKEN_CLAIMS, ID_TOKEN_CLAIMS, VERIFIED_BY
-from snippets.goals import Direction, MergeStrategy, TokenKind, WebGoal
+from snippets.goals import Direction, TokenKind, WebGoal
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +21,6 @@ def standard_claim(token_kind: TokenKind, field: str) -> str | None:
     return claims.get(field)
 
 
-def clearing_fields(goal: WebGoal) -> frozenset[str]:
-    """Return the fields whose emptiness clears a property (merge strategy ``set_or_clear``)."""
-    return frozenset(
-        mapping.auth0_field
-        for mapping in goal.mappings_to(Direction.TO_PROFILE)
-        if mapping.strategy is MergeStrategy.SET_OR_CLEAR
-    )
-
-
 def claim_name(goal: WebGoal, field: str) -> str:
     """Return the claim that holds ``field`` in this goal's token.
 
@@ -37,7 +28,7 @@ def claim_name(goal: WebGoal, field: str) -> str:
     application did not ask for its scope, and that must not erase anything.
     """
     standard = standard_claim(goal.token_kind, field)
-    if standard is not None and (field == "user_id" or field not in clearing_fields(goal)):
+    if standard is not None and (field == "user_id" or field not in goal.clearing_fields):
         return standard
     return goal.claim_namespace + field
 
@@ -61,9 +52,8 @@ def fields_to_read(goal: WebGoal) -> tuple[str, ...]:
 
 def added_claims(goal: WebGoal) -> tuple[AddedClaim, ...]:
     """Return the claims that the Action or Rule has to add: exactly those that the token would lack."""
-    clearing = clearing_fields(goal)
     return tuple(
-        AddedClaim(claim_name(goal, field), field, null_if_missing=field in clearing)
+        AddedClaim(claim_name(goal, field), field, null_if_missing=field in goal.clearing_fields)
         for field in fields_to_read(goal)
         if claim_name(goal, field).startswith(goal.claim_namespace)
     )

@@ -6,7 +6,7 @@ login, so that what the exchange applied is not applied once more.
 
 from dataclasses import dataclass
 
-from snippets.claims import claim_name, clearing_fields, fields_to_read
+from snippets.claims import claim_name, fields_to_read
 from snippets.fields import FieldPath, parse_field, source_of
 from snippets.goals import Direction, Mapping, WebGoal
 from snippets.parameters import parameter_name
@@ -64,7 +64,7 @@ def login_claim(goal: WebGoal) -> str:
 
 def sent_claims(goal: WebGoal) -> tuple[SentClaim, ...]:
     """Return what the Action sends: all that the token service would read in a token, and nothing else."""
-    clearing = clearing_fields(goal)
+    clearing = goal.clearing_fields
     return tuple(
         SentClaim(claim_name(goal, field), source_of(field).action, null_if_missing=field in clearing)
         for field in fields_to_read(goal)

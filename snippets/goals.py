@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from urllib.parse import urlsplit
 
 from snippets.consent import ConsentRule
@@ -168,7 +169,7 @@ class IdentifierLink:
         return VERIFIED_BY.get(self.auth0_field) if self.require_verified else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WebGoal:
     """A web goal at one revision: everything that generated code depends on. Raises InvalidGoalError.
 
@@ -212,7 +213,24 @@ class WebGoal:
 
     def mappings_to(self, direction: Direction) -> tuple[Mapping, ...]:
         """Return the rows of one direction, in their order."""
-        return tuple(mapping for mapping in self.mappings if mapping.direction is direction)
+        return self._mappings_by_direction[direction]
+
+    @cached_property
+    def clearing_fields(self) -> frozenset[str]:
+        """The fields whose emptiness clears a property (merge strategy ``set_or_clear``)."""
+        return frozenset(
+            mapping.auth0_field
+            for mapping in self.mappings_to(Direction.TO_PROFILE)
+            if mapping.strategy is MergeStrategy.SET_OR_CLEAR
+        )
+
+    @cached_property
+    def _mappings_by_direction(self) -> dict[Direction, tuple[Mapping, ...]]:
+        # Each token asks, and the rows never change.
+        return {
+            direction: tuple(mapping for mapping in self.mappings if mapping.direction is direction)
+            for direction in Direction
+        }
 
     @property
     def browser_properties(self) -> tuple[str, ...]:

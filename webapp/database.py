@@ -22,6 +22,7 @@ from sqlalchemy import (
     Engine,
     MetaData,
     Table,
+    TextClause,
     TypeDecorator,
     and_,
     bindparam,
@@ -31,7 +32,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy import Connection as SqlConnection
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -45,6 +46,9 @@ MIGRATION_LOCK = 0x5765_6273
 
 _AWAY = (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled, psycopg.errors.AdminShutdown)
 """How PostgreSQL says that it was a matter of time."""
+
+Rows = Sequence[Mapping[str, Any]]
+_COUNTED = {"preserve_rowcount": True}
 
 JsonDocument = JSON().with_variant(JSONB(), "postgresql")
 
@@ -204,22 +208,24 @@ def is_busy(error: SQLAlchemyError) -> bool:
     return error.connection_invalidated or "database is locked" in str(error.orig) or isinstance(error.orig, _AWAY)
 
 
-def insert_missing(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> int:
+def insert_new(session: Session, model: type[Base], rows: Rows) -> None:
+    """Insert ``rows``. Raises IntegrityError if a key is there already."""
+    _insert(session, model, rows, "")
+
+
+def insert_missing(session: Session, model: type[Base], rows: Rows) -> int:
     """Insert those ``rows`` whose key is not there yet, and say how many that were.
 
     The key decides between two at once: on PostgreSQL the second waits for the first to commit or roll back.
     """
-    if not rows:
-        return 0
-    insert = _insert_missing(session.get_bind().dialect.name, model)
-    result = session.execute(insert, list(rows), execution_options={"preserve_rowcount": True})
-    return cast("CursorResult[Any]", result).rowcount
+    return _insert(session, model, rows, "ON CONFLICT DO NOTHING")
 
 
-def upsert(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]], *, changing: Sequence[str]) -> None:
+def upsert(session: Session, model: type[Base], rows: Rows, *, changing: Sequence[str]) -> None:
     """Insert ``rows``; where the key is there already, only the columns ``changing`` are written."""
-    if rows:
-        session.execute(_upsert(session.get_bind().dialect.name, model, tuple(changing)), list(rows))
+    key = ", ".join(column.name for column in table_of(model).primary_key)
+    new = ", ".join(f"{name} = excluded.{name}" for name in changing)
+    _insert(session, model, rows, f"ON CONFLICT ({key}) DO UPDATE SET {new}")
 
 
 def among(columns: Sequence[Column[Any]]) -> ColumnElement[bool]:
@@ -241,21 +247,41 @@ def table_of(model: type[Base]) -> Table:
     return cast("Table", model.__table__)
 
 
-# A statement is the same for any number of rows, and made once: the driver sends the rows one after the other.
-@cache
-def _insert_missing(dialect: str, model: type[Base]) -> postgresql.Insert | sqlite.Insert:
-    return _insert(dialect, model).on_conflict_do_nothing()
+def _insert(session: Session, model: type[Base], rows: Rows, on_conflict: str) -> int:
+    """Insert ``rows``, which all have the same columns, by a statement that is made once."""
+    if not rows:
+        return 0
+    names = tuple(rows[0])
+    if session.get_bind().dialect.name == "sqlite":
+        found = session.execute(_sqlite_insert(model, names, on_conflict), list(rows), execution_options=_COUNTED)
+    else:
+        document = orjson.dumps([_as_json(row) for row in rows]).decode()
+        found = session.execute(_postgresql_insert(model, names, on_conflict), {"rows": document})
+    return cast("CursorResult[Any]", found).rowcount
 
 
 @cache
-def _upsert(dialect: str, model: type[Base], changing: tuple[str, ...]) -> postgresql.Insert | sqlite.Insert:
-    insert = _insert(dialect, model)
-    new = {name: insert.excluded[name] for name in changing}
-    return insert.on_conflict_do_update(index_elements=list(table_of(model).primary_key), set_=new)
+def _sqlite_insert(model: type[Base], names: tuple[str, ...], on_conflict: str) -> TextClause:
+    columns = [table_of(model).c[name] for name in names]
+    values = ", ".join(f":{name}" for name in names)
+    statement = text(f"INSERT INTO {table_of(model)} ({', '.join(names)}) VALUES ({values}) {on_conflict}")  # noqa: S608
+    return statement.bindparams(*(bindparam(column.name, type_=column.type) for column in columns))
 
 
-def _insert(dialect: str, model: type[Base]) -> postgresql.Insert | sqlite.Insert:
-    return (sqlite.insert if dialect == "sqlite" else postgresql.insert)(table_of(model))
+@cache
+def _postgresql_insert(model: type[Base], names: tuple[str, ...], on_conflict: str) -> TextClause:
+    # All rows as one document: the driver would send, and PostgreSQL run, a statement for each.
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    columns = ", ".join(f"{name} {table_of(model).c[name].type.compile(dialect)}" for name in names)
+    listed = ", ".join(names)
+    return text(
+        f"INSERT INTO {table_of(model)} ({listed}) SELECT {listed} "  # noqa: S608, all names are the models'
+        f"FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS new ({columns}) {on_conflict}"
+    )
+
+
+def _as_json(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: f"\\x{value.hex()}" if isinstance(value, bytes) else value for name, value in row.items()}
 
 
 def _leave_detail_out(context: ExceptionContext) -> None:

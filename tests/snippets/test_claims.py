@@ -2,7 +2,7 @@
 
 import pytest
 
-from snippets.claims import AddedClaim, added_claims, claim_name, clearing_fields, fields_to_read, standard_claim
+from snippets.claims import AddedClaim, added_claims, claim_name, fields_to_read, standard_claim
 from snippets.goals import PROFILE_ID, IdentifierLink, Mapping, MergeStrategy, TokenKind
 from tests.factories import make_goal, to_auth0
 
@@ -33,7 +33,7 @@ def test_a_field_that_may_clear_its_property_has_a_claim_of_its_own() -> None:
     )
     goal = make_goal(mappings=rows)
     # then only the e-mail address is added: sub is never missing
-    assert clearing_fields(goal) == {"email", "user_id"}
+    assert goal.clearing_fields == {"email", "user_id"}
     assert [claim_name(goal, field) for field in ("email", "user_id", "name")] == [NS + "email", "sub", "name"]
     assert added_claims(goal) == (AddedClaim(NS + "email", "email", null_if_missing=True),)
 

@@ -5,10 +5,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
-from webapp.database import among, among_values, table_of
+from webapp.database import among, among_values, insert_new, table_of
 from webapp.tokens.models import TokenReceipt
 from webapp.tokens.planning import Outcome
 
@@ -22,7 +22,6 @@ _KEY = [_receipts.c.goal_id, _receipts.c.token_digest]
 _FIND = select(_receipts.c.goal_id, _receipts.c.token_digest, _receipts.c.outcome, _receipts.c.keep_until).where(
     among(_KEY)
 )
-_KEEP = insert(_receipts)
 _IS_IT = _receipts.c.goal_id == bindparam("its_goal"), _receipts.c.token_digest == bindparam("its_digest")
 
 
@@ -67,8 +66,7 @@ def keep_receipts(session: Session, receipts: Sequence[Receipt]) -> None:
         }
         for receipt in receipts
     ]
-    if rows:
-        session.execute(_KEEP, rows)
+    insert_new(session, TokenReceipt, rows)
 
 
 def keep_longer(session: Session, receipt: Receipt, *, keep_until: datetime) -> None:
