@@ -429,6 +429,22 @@ def test_every_page_is_good_to_look_at_and_to_listen_to(demo: Demo, admin_page: 
     look_at(admin_page, name)
 
 
+def test_a_token_can_be_checked(demo: Demo, admin_page: Page) -> None:
+    # given the page of a goal
+    page = admin_page
+    page.goto(f"{demo.websync_url}/connections")
+    page.get_by_role("link", name="Demo shop").first.click()
+    page.get_by_role("link", name="Sync web data").click()
+    # when the admin pastes a token there
+    page.get_by_role("link", name="Check a token").click()
+    page.get_by_label("Token", exact=True).fill("eyJhbGciOiJub25lIn0.eyJzdWIiOiJhdXRoMHxhbm4ifQ.")
+    page.get_by_role("button", name="Check").click()
+    # then the page says which checks it fails, the token is gone from the form, and all is good to look at
+    expect(page.get_by_role("heading", name="The token is refused")).to_be_focused()
+    expect(page.get_by_label("Token", exact=True)).to_have_value("")
+    look_at(page, "token-checker")
+
+
 def test_the_first_goal_is_there_to_be_read(demo: Demo, admin_page: Page) -> None:
     # given the demo as it begins
     page = admin_page

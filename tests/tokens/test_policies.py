@@ -4,6 +4,7 @@ import hmac
 import json
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,7 +17,12 @@ from snippets.goals import TokenKind
 from snippets.policy import SigningAlgorithm, TokenPolicy
 from tests.tokens.conftest import Shop
 from tests.tokens.issuer import encoded, signing_key
+from webapp.connections.goals import LiveGoal
 from webapp.connections.models import Goal
+from webapp.profiles.store import ProfileState
+from webapp.tokens.planning import Outcome
+from webapp.tokens.recent import RecentTokens
+from webapp.tokens.verification import check_claims
 
 API = "https://websync.example/api"
 SECRET = "a client secret of the shop's application in Auth0"
@@ -205,3 +211,16 @@ def test_age_and_leeway(
     shop = policy_shop(make_shop, **policy)
     moments = {name: now() + seconds for name, seconds in claims.items()}
     assert outcome(shop, shop.issuer.token(moments)) == expected
+
+
+def test_an_answer_is_repeated_only_while_the_token_is_young_enough(make_shop: Callable[..., Shop]) -> None:
+    # given a token that was applied in its first minute
+    shop = policy_shop(make_shop, max_age_seconds=60)
+    moment = datetime.now(UTC)
+    goal = LiveGoal(1, shop.goal, True, shop.issuer.tenant)
+    claims = check_claims(shop.issuer.claims(), goal, now=moment, leeway_seconds=0)
+    recent = RecentTokens()
+    recent.keep(goal, b"digest", claims, Outcome(ProfileState.CREATED, "p"), now=moment)
+    # then its answer is at hand for that minute, and not after it
+    assert recent.find(goal, b"digest", None, moment + timedelta(seconds=30)) is not None
+    assert recent.find(goal, b"digest", None, moment + timedelta(seconds=61)) is None

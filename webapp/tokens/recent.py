@@ -43,8 +43,11 @@ class RecentTokens:
         return answered if is_same else None
 
     def keep(self, goal: LiveGoal, digest: bytes, claims: VerifiedClaims, outcome: Outcome, *, now: datetime) -> None:
-        """Remember what was answered to a token with these claims, until it expires."""
-        answered = Answered(goal, claims.subject, outcome, min(claims.expires_at, now + LONGEST))
+        """Remember what was answered to a token with these claims, until it expires or is too old for the goal."""
+        good_until = min(claims.expires_at, now + LONGEST)
+        if (max_age := goal.web_goal.token_policy.max_age_seconds) is not None:
+            good_until = min(good_until, claims.issued_at + timedelta(seconds=max_age))
+        answered = Answered(goal, claims.subject, outcome, good_until)
         with self._lock:
             self._answered[goal.id, digest] = answered
             while len(self._answered) > MAX_TOKENS:
