@@ -169,6 +169,20 @@ def test_a_profile_of_somebody_else_is_refused_as_the_service_would(
     assert "/problems/identity-conflict" in shown
 
 
+def test_a_link_to_somebody_elses_profile_is_passed_over(make_shop: Callable[..., Shop], open_page: OpenPage) -> None:
+    # given two people, at a goal that links by an address that nobody verified
+    links = (IdentifierLink("user_id", "auth0_user_id"), IdentifierLink("email", "email", require_verified=False))
+    shop = make_shop(links=links)
+    shop.log_in({"sub": "auth0|somebody", "email": "ann@example.com"})
+    page = open_page(shop)
+    own = shop.log_in({"sub": page.sample()[0]["user_id"], "email": "other@example.com"})
+    # when the second one comes with the first one's address
+    shown = text_of(page.run({"email": "ann@example.com", "email_verified": False}))
+    # then the page says whose profile it is, and what becomes of the link
+    assert own["profileId"] in shown
+    assert "email = email is passed over: it leads to the profile of another user" in shown
+
+
 @pytest.mark.parametrize(
     ("user", "position", "reason"),
     [

@@ -183,10 +183,12 @@ def _texts(values: Sequence[str], *, is_date: bool) -> tuple[str, ...]:
 
 def _links(goal: WebGoal, plan: Plan, claims: Claims) -> Iterator[ShownLink]:
     found = plan.linked.link.position if plan.linked.link else None
-    tried = {link.position for link in plan.links}
+    tried, passed_over = ({link.position for link in links} for links in (plan.links, plan.linked.passed_over))
     for position, link in enumerate(goal.links):
         if position == found:
             text = "finds the profile"
+        elif position in passed_over:
+            text = "is passed over: it leads to the profile of another user, and Auth0 does not vouch for it"
         elif position in tried:
             text = "finds no profile" if found is None or position < found else "is not needed"
         elif link.verified_by is not None and claims.get(claim_name(goal, link.verified_by)) is not True:
