@@ -1,6 +1,7 @@
 """What the visitor's word that points at somebody else's profile leads to: a record, and what an admin decides."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from tests.tokens.conftest import NAMESPACE, Shop
 from webapp.conflicts.choosing import Choice, decide
 from webapp.conflicts.listing import find_conflict, read_sides
 from webapp.conflicts.models import IdentityConflict
+from webapp.profiles.models import Profile, ProfileIdentity
 from webapp.tokens.claim_values import NOT_VERIFIED
 
 POINTS = f"{NAMESPACE}user_metadata.points"
@@ -122,6 +124,29 @@ def test_move_leads_the_visitor_to_the_profile_and_the_owner_to_a_new_one(shop: 
         "full_name": ["Ann"],
         "points": ["2"],
     }
+
+
+@pytest.mark.parametrize("choice", [Choice.MOVE, Choice.SPLIT])
+def test_posts_that_come_while_an_admin_decides_lose_nothing(shop: Shop, choice: Choice) -> None:
+    # given a conflict, and tokens of both sides
+    shop.log_in(OWNER)
+    refused(shop)
+    tokens = [shop.issuer.token(claims | {POINTS: 1}) for claims in (OWNER, VISITOR) for _ in range(4)]
+    # when all are posted while the admin decides
+    with ThreadPoolExecutor() as pool:
+        posting = [pool.submit(shop.post, token) for token in tokens]
+        pool.submit(choose, shop, choice).result(timeout=60)
+        statuses = [each.result(timeout=60).status_code for each in posting]
+    # then the owner's are applied, the visitor's are applied or refused, and each that was applied counts once
+    assert statuses[:4] == [200] * 4
+    assert set(statuses) <= {200, 409}
+    with shop.database.reading() as session:
+        profiles = list(session.scalars(select(Profile)))
+        owners = {row.subject: row.profile_id for row in session.scalars(select(ProfileIdentity))}
+    sums = [int(profile.properties["points"]["values"][0]) for profile in profiles if "points" in profile.properties]
+    assert sum(sums) == 1 + statuses.count(200)
+    # and each of them has a profile of their own
+    assert len(set(owners.values())) == len(owners) == len(profiles) == 2
 
 
 def test_a_visitor_with_a_profile_of_their_own_is_not_refused(shop: Shop) -> None:
