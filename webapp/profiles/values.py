@@ -19,6 +19,7 @@ _MAX_EPOCH_MS = 253_402_300_799_999
 _SMALLEST_EPOCH_MS = 100_000_000_000
 """A smaller number counts seconds: as seconds it ends in the year 5138, as milliseconds it lies before March 1973."""
 _DATE_ONLY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_HALF_PAIR = re.compile("[\\ud800-\\udfff]")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 
 
@@ -169,7 +170,7 @@ def _storable(text: str) -> str:
     if len(text) > MAX_TEXT_LENGTH:
         raise _UnfitValueError(f"longer than {MAX_TEXT_LENGTH} characters")
     # PostgreSQL stores neither: NUL is no text there, and half a surrogate pair is no UTF-8 anywhere.
-    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+    if "\0" in text or _HALF_PAIR.search(text):
         raise _UnfitValueError("holds a character that cannot be stored")
     return text
 
