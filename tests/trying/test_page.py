@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from snippets.consent import ConsentRule
 from snippets.goals import PROFILE_ID, IdentifierLink, Mapping
+from tests.conftest import wait_until
 from tests.factories import to_auth0
 from tests.tokens.conftest import LINKS, MAPPINGS, Shop
 from tests.trying.conftest import TryPage, changes, text_of, token_of
@@ -87,6 +88,7 @@ def test_a_login_that_changes_nothing_is_shown_with_all_its_rows(shop: Shop, pag
 def test_trying_writes_nothing_anywhere(shop: Shop, page: TryPage, now: Any) -> None:
     # given a store with a profile in it
     shop.log_in({"sub": page.sample()[0]["user_id"], "name": "Ann"})
+    wait_until(lambda: bool(stored(shop)["key_sets"]))  # the tenant's keys are kept in the background
     before = stored(shop)
     # when logins are tried: one that would change it, one that would make another, one that is mistyped
     page.run({"name": "Anna"}, profile_id="browser-1")
