@@ -19,7 +19,7 @@ STOREYS = [
     {"accounts"},
     {"profiles", "auth0"},
     {"health"},
-    {"metrics", "rates"},
+    {"metrics", "rates", "slow_clients"},
     {"errors"},
     {"assets", "database", "group_commit", "logs", "moments", "sealing", "settings"},
 ]

@@ -33,6 +33,7 @@ from webapp.profile_pages import views as profile_pages
 from webapp.rates import Rates
 from webapp.sealing import Sealer
 from webapp.settings import Settings, load_settings
+from webapp.slow_clients import SlowClients
 from webapp.tokens import views as tokens
 from webapp.tokens.recent import RecentTokens
 from webapp.tokens.sync import apply_posts
@@ -88,6 +89,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     _take_in_token_service(app, settings)
     if settings.proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies, x_host=0)  # type: ignore[method-assign]
+    # Around everything else, so that it sees who really connected.
+    app.wsgi_app = SlowClients(  # type: ignore[method-assign]
+        app.wsgi_app, threads=settings.threads, seconds=settings.body_seconds, max_bytes=MAX_BODY_BYTES
+    )
     return app
 
 

@@ -7,13 +7,20 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from granian import Granian
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from webapp.accounts.links import has_admin, link_url, make_link
 from webapp.database import transaction
 from webapp.metrics import FOLDER_VARIABLE
 from webapp.settings import Settings, settings
+from webapp.slow_clients import WAITING_THREADS
+
+HEADER_SECONDS = 20
+"""For the headers of a request to come, and for the next request on a connection that is kept open."""
+HEADER_BUFFER_BYTES = 32 * 1024
+"""The server reads up to twice as much before it refuses the headers."""
 
 
 def first_admin_link(now: datetime) -> str | None:
@@ -31,7 +38,9 @@ def serve(settings: Settings, *, workers: int) -> None:
         port=settings.port,
         interface=Interfaces.WSGI,
         workers=workers,
-        blocking_threads=settings.threads,
+        blocking_threads=settings.threads + WAITING_THREADS,
+        http=HTTPModes.http1,  # what proxies speak to servers; one connection is one request at a time
+        http1_settings=HTTP1Settings(header_read_timeout=HEADER_SECONDS * 1000, max_buffer_size=HEADER_BUFFER_BYTES),
         respawn_failed_workers=True,
         log_level=LogLevels.error,
     )

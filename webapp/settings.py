@@ -61,6 +61,7 @@ class Settings(BaseSettings):
     proxies: int = Field(default=0, ge=0, le=10)
     session_hours: int = Field(default=12, ge=1, le=720)
     token_leeway_seconds: int = Field(default=30, ge=0, le=60)
+    body_seconds: int = Field(default=10, ge=1, le=60)
     limits_url: str = "memory://"
     address_posts_per_minute: int = Field(default=6_000, ge=0)
     goal_posts_per_minute: int = Field(default=300_000, ge=0)

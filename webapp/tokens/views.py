@@ -193,8 +193,12 @@ def _read_post() -> TokenPost:
 def _read_body(max_bytes: int) -> bytes:
     if request.mimetype != "application/json":
         raise NotJsonError("Send the body with the content type application/json.")
-    request.max_content_length = max_bytes
+    # One more, since a body without a length is read up to the limit, and would only look cut off there.
+    request.max_content_length = max_bytes + 1
     try:
-        return request.get_data()
+        body = request.get_data()
     except RequestEntityTooLarge as error:
         raise BodyTooLargeError(f"A body has at most {max_bytes} bytes.") from error
+    if len(body) > max_bytes:
+        raise BodyTooLargeError(f"A body has at most {max_bytes} bytes.")
+    return body
