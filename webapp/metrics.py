@@ -67,11 +67,8 @@ class Metrics:
             buckets=BUCKETS,
             registry=self.registry,
         )
-        self.live_dropped = Counter(
-            "websync_live_dropped",
-            "Received items that the Live pages do not show: the database was too slow, or away.",
-            registry=self.registry,
-        )
+        # Counted at once, so that a process is known before anything comes to it.
+        Counter("websync_process_starts", "Web processes started.", registry=self.registry).inc()
 
     def count_received(self, goal_key: str, kind: str, outcome: str, *, is_applied: bool, seconds: float) -> None:
         """Count one received item. ``goal_key`` is empty unless such a goal exists: nobody else may make series."""
