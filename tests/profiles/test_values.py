@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from email_validator import EmailNotValidError, validate_email
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -130,3 +131,36 @@ def test_a_list_nested_too_deeply_is_a_problem() -> None:
 @given(st.integers(-MAX_NUMBER, MAX_NUMBER))
 def test_a_whole_number_keeps_its_value(number: int) -> None:
     assert profile_values(number, NUMBER) == ([str(number)], [])
+
+
+LOCAL_PARTS = st.text(alphabet="aZ0_+-.\"ä '", min_size=0, max_size=70)
+DOMAINS = st.sampled_from(
+    [
+        "example.org",
+        "mail.example.co.uk",
+        "localhost",
+        "a.invalid",
+        "x..org",
+        "-x.org",
+        "münchen.example",
+        "x.y",
+        "",
+        "1.2.3.4",
+    ]
+)
+
+
+@given(local_part=LOCAL_PARTS, domain=DOMAINS | st.text(alphabet="ab.-", max_size=260))
+def test_addresses_are_judged_as_the_library_does(local_part: str, domain: str) -> None:
+    # given any address
+    address = f"{local_part}@{domain}".strip()
+    try:
+        validate_email(address, check_deliverability=False, test_environment=True)
+        is_good = True
+    except EmailNotValidError:
+        is_good = False
+    # when it is a value of the type e-mail
+    values, problems = profile_values(address, PropertyType.EMAIL)
+    # then the short cut for usual addresses has changed nothing
+    assert (values == [address.lower()]) == is_good
+    assert (problems == []) == is_good
