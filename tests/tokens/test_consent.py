@@ -12,6 +12,9 @@ from snippets.consent import ConsentRule
 from snippets.goals import IdentifierLink, Mapping, MergeStrategy
 from tests.tokens.conftest import MAPPINGS, ORIGIN, Shop
 from webapp.conflicts.models import IdentityConflict
+from webapp.profiles.consent import CONSENT_PROPERTIES
+from webapp.profiles.embedded import get_profile
+from webapp.profiles.models import ProfileIdentity
 
 RULE = ConsentRule(("marketing", "statistics"), opt_in=("GDPR", "UK_GDPR"), opt_out=("CCPA",))
 MISMATCH: dict[str, Any] = {"state": "CONSENT_MISMATCH", "profileId": None, "updated": []}
@@ -100,15 +103,144 @@ def test_the_stored_consent_counts_where_the_post_says_nothing(asking_shop: Shop
     assert (got["state"], got["profileId"]) == ("MODIFIED", first["profileId"])
 
 
-def test_a_visitor_who_refuses_later_is_left_alone(asking_shop: Shop) -> None:
+def lists(shop: Shop, profile_id: str) -> tuple[list[str], list[str]]:
+    stored = shop.properties(profile_id)
+    return stored.get("consented_objectives", []), stored.get("refused_objectives", [])
+
+
+def without_consent(properties: dict[str, list[str]]) -> dict[str, list[str]]:
+    return {name: values for name, values in properties.items() if name not in CONSENT_PROPERTIES}
+
+
+def identities(shop: Shop) -> list[tuple[str, str]]:
+    with shop.database.reading() as session:
+        return [(each.subject, each.profile_id) for each in session.scalars(select(ProfileIdentity))]
+
+
+def test_of_a_visitor_who_refuses_later_only_the_refusal_is_stored(asking_shop: Shop) -> None:
     # given a visitor who consented
     first = answer(asking_shop, asking_shop.issuer.token(), EU_YES)
     before = asking_shop.properties(first["profileId"])
-    # when the visitor logs in after refusing
-    got = answer(asking_shop, asking_shop.issuer.token({"email": "new@example.org", "email_verified": True}), EU_NO)
-    # then nothing of that login is stored
+    # when the visitor logs in after refusing, twice with the same token
+    token = asking_shop.issuer.token({"email": "new@example.org", "email_verified": True})
+    answers = [answer(asking_shop, token, EU_NO) for _ in range(2)]
+    # then nothing of that login is stored but the answer, and no receipt of it
+    assert answers == [MISMATCH, MISMATCH]
+    after = asking_shop.properties(first["profileId"])
+    assert without_consent(after) == without_consent(before)
+    assert lists(asking_shop, first["profileId"]) == ([], ["marketing"])
+    assert asking_shop.count() == (1, 1)
+    # and once the visitor consents again, the token counts
+    assert answer(asking_shop, token, EU_YES)["state"] == "MODIFIED"
+    assert asking_shop.properties(first["profileId"])["email"] == ["new@example.org"]
+
+
+def test_a_token_that_was_applied_brings_each_other_answer(asking_shop: Shop) -> None:
+    # given a token that was applied, and is remembered
+    token = asking_shop.issuer.token({"https://shop.example/claims/user_metadata.points": 5})
+    first = answer(asking_shop, token, EU_YES)
+    # when it comes again with a refusal, then that is kept
+    assert answer(asking_shop, token, EU_NO) == MISMATCH
+    assert lists(asking_shop, first["profileId"]) == ([], ["marketing"])
+    # and when it comes with a consent again, so is that, and it is answered as the first time
+    assert answer(asking_shop, token, EU_YES) == first
+    assert lists(asking_shop, first["profileId"]) == (["marketing"], [])
+    assert asking_shop.properties(first["profileId"])["points"] == ["5"]
+    assert asking_shop.count() == (1, 1)
+
+
+def test_an_answer_never_brings_a_deleted_profile_back(asking_shop: Shop) -> None:
+    # given a token whose profile was deleted after it was applied
+    token = asking_shop.issuer.token()
+    first = answer(asking_shop, token, EU_YES)
+    with asking_shop.database.transaction() as session:
+        session.delete(get_profile(session, first["profileId"]))
+    # when it comes again, with a refusal and a consent
+    answers = [answer(asking_shop, token, each) for each in (EU_NO, EU_YES)]
+    # then there is no profile
+    assert answers == [MISMATCH, first]
+    assert asking_shop.count() == (0, 1)
+
+
+def test_an_answer_that_comes_again_does_not_reach_who_took_the_address_over(make_shop: Callable[..., Shop]) -> None:
+    # given a goal that takes addresses without proof, and a token whose profile was deleted after it was applied
+    shop = make_shop(consent=RULE, links=(IdentifierLink("email", "email", require_verified=False),))
+    token = shop.issuer.token({"sub": "auth0|one", "email": "ann@example.org"})
+    first = answer(shop, token, EU_YES)
+    with shop.database.transaction() as session:
+        session.delete(get_profile(session, first["profileId"]))
+    # when it comes again after another user took the address
+    other = answer(shop, shop.issuer.token({"sub": "auth0|two", "email": "ann@example.org"}), EU_YES)
+    answers = [answer(shop, token, each) for each in (EU_NO, EU_YES)]
+    # then that user's profile stays as it is
+    assert [each["state"] for each in answers] == ["CONSENT_MISMATCH", "CREATED"]
+    assert lists(shop, other["profileId"]) == (["marketing"], [])
+
+
+@pytest.mark.parametrize("late", [EU_YES, EU_NO])
+def test_a_late_token_does_not_overwrite_a_newer_answer(asking_shop: Shop, late: dict[str, Any]) -> None:
+    # given a visitor whose newest login, of this minute, brought another answer than one of the minute before
+    newer = EU_NO if late is EU_YES else EU_YES
+    issued = asking_shop.issuer.claims()["iat"]
+    profile_id = answer(asking_shop, asking_shop.issuer.token({"iat": issued - 120}), EU_YES)["profileId"]
+    answer(asking_shop, asking_shop.issuer.token({"iat": issued}), newer)
+    before = lists(asking_shop, profile_id)
+    # when the older one arrives at last
+    got = answer(asking_shop, asking_shop.issuer.token({"iat": issued - 60, "name": "Late"}), late)
+    # then the newer answer stands, and nothing is processed that either of them refuses
     assert got == MISMATCH
-    assert asking_shop.properties(first["profileId"]) == before
+    assert lists(asking_shop, profile_id) == before == (newer["consented"], newer["refused"])
+
+
+def test_an_answer_that_changes_nothing_is_newer_all_the_same(asking_shop: Shop) -> None:
+    # given a refusal that was repeated at a later login
+    issued = asking_shop.issuer.claims()["iat"]
+    profile_id = answer(asking_shop, asking_shop.issuer.token({"iat": issued - 120}), EU_YES)["profileId"]
+    for seconds in (90, 0):
+        answer(asking_shop, asking_shop.issuer.token({"iat": issued - seconds}), EU_NO)
+    # when a consent from between the two arrives
+    got = answer(asking_shop, asking_shop.issuer.token({"iat": issued - 60}), EU_YES)
+    # then the refusal stands
+    assert got == MISMATCH
+    assert lists(asking_shop, profile_id) == ([], ["marketing"])
+
+
+@pytest.mark.parametrize("said", [EU_NOTHING, EU_NOTHING | {"refused": ["something-else"]}])
+def test_who_answers_nothing_that_was_asked_changes_nothing(asking_shop: Shop, said: dict[str, Any]) -> None:
+    # given a visitor of California, who has refused
+    refusal = {"consented": [], "refused": ["marketing"], "legislation": "CCPA"}
+    profile_id = answer(asking_shop, asking_shop.issuer.token(), EU_YES)["profileId"]
+    answer(asking_shop, asking_shop.issuer.token(), refusal)
+    before = asking_shop.properties(profile_id)
+    # when a browser in Europe says nothing of what is asked
+    got = answer(asking_shop, asking_shop.issuer.token(), said)
+    # then nothing is written
+    assert got == MISMATCH
+    assert asking_shop.properties(profile_id) == before
+
+
+def test_a_refusal_finds_the_profile_by_a_proven_link_and_links_nobody(asking_shop: Shop) -> None:
+    # given a profile of one user with a verified address
+    address = {"email": "ann@example.org", "email_verified": True}
+    profile_id = answer(asking_shop, asking_shop.issuer.token(address | {"sub": "auth0|one"}), EU_YES)["profileId"]
+    # when another user of the same verified address refuses, from a browser with a profile of its own
+    got = answer(asking_shop, asking_shop.issuer.token(address | {"sub": "auth0|two"}), EU_NO, "p-2")
+    # then the answer is in the profile, which is not linked to that user, and the browser's is not made
+    assert (got["state"], got["profileId"]) == ("CONSENT_MISMATCH", None)
+    assert lists(asking_shop, profile_id) == ([], ["marketing"])
+    assert identities(asking_shop) == [("auth0|one", profile_id)]
+    assert asking_shop.count() == (1, 1)
+
+
+def test_a_refusal_does_not_reach_the_profile_of_somebody_else(asking_shop: Shop) -> None:
+    # given a profile of a user
+    profile_id = answer(asking_shop, asking_shop.issuer.token({"sub": "auth0|one"}), EU_YES)["profileId"]
+    # when another refuses, who names that profile and its address without proof
+    stranger = {"sub": "auth0|two", "email": "ann@example.org", "email_verified": False}
+    got = answer(asking_shop, asking_shop.issuer.token(stranger), EU_NO, profile_id)
+    # then it stays as it is
+    assert got == MISMATCH | {"switchProfile": True}
+    assert lists(asking_shop, profile_id) == (["marketing"], [])
 
 
 def test_one_objective_can_be_refused_and_the_other_kept(asking_shop: Shop) -> None:
@@ -161,6 +293,8 @@ def test_a_conflict_of_somebody_without_consent_is_not_kept(make_shop: Callable[
     conflict = post(shop, shop.issuer.token(claimed | {"sub": "auth0|yes"}), EU_YES)
     # then only of the second an admin hears
     assert refused.get_json() == MISMATCH
+    [(_, profile_id)] = identities(shop)
+    assert lists(shop, profile_id) == (["marketing"], [])
     assert conflict.status_code == 409
     with shop.database.reading() as session:
         assert [each.subject for each in session.scalars(select(IdentityConflict))] == ["auth0|yes"]

@@ -258,6 +258,7 @@ def test_all_answered_values_together_fit_into_a_user(make_shop: Callable[..., S
 
 
 RULE = ConsentRule(("marketing",), opt_in=("GDPR",))
+REFUSED = {"consented": [], "refused": ["marketing"], "legislation": "GDPR"}
 CONSENTED = {"consented": ["marketing"], "refused": [], "legislation": "GDPR"}
 
 
@@ -288,6 +289,32 @@ def test_without_consent_a_call_writes_nothing_and_tells_auth0_nothing(make_shop
     # and the Action's next call is judged by what is stored by then
     answered = call(shop, secret, a_call(loginId="login-0002", claims=body["claims"])).get_json()
     assert (answered["state"], answered["values"]) == ("MODIFIED", {"plan": ["gold"]})
+
+
+def test_the_exchange_stops_at_the_login_after_a_refusal(make_shop: Callable[..., Shop]) -> None:
+    # given a visitor who consented, and a login that the Action tells of after the visitor refused in the browser
+    shop = make_shop(server_exchange=True, mappings=(*MAPPINGS, *TO_AUTH0), consent=RULE)
+    secret = make_secret(shop)
+    login = {"sub": USER_ID, f"{NAMESPACE}.login": "login-0001"}
+    posted = [
+        shop.app.test_client().post(shop.path, json=body, headers={"Origin": ORIGIN}).get_json()["state"]
+        for body in [{"token": shop.issuer.token({"sub": USER_ID}), "profileId": "p-1", "consent": CONSENTED}]
+    ]
+    assert call(shop, secret, a_call()).get_json()["state"] == "MODIFIED"
+    # when the page brings the refusal with the token of that login
+    refusal = {"token": shop.issuer.token(login), "profileId": "p-1", "consent": REFUSED}
+    posted += [shop.app.test_client().post(shop.path, json=refusal, headers={"Origin": ORIGIN}).get_json()["state"]]
+    assert posted == ["CREATED", "CONSENT_MISMATCH"]
+    before = shop.properties("p-1")
+    assert (before["refused_objectives"], before["plan"]) == (["marketing"], ["gold"])
+    # then the next login changes nothing and tells Auth0 nothing, and neither does that one if it is told of again
+    claims = CLAIMS | {f"{NAMESPACE}user_metadata.plan": "silver"}
+    answers = [
+        call(shop, secret, a_call(loginId=each, claims=claims)).get_json() for each in ("login-0002", "login-0001")
+    ]
+    assert [each["state"] for each in answers] == ["CONSENT_MISMATCH", "MODIFIED"]
+    assert [each["values"] for each in answers] == [{}, {}]
+    assert shop.properties("p-1") == before
 
 
 def test_a_repeated_call_tells_nothing_once_the_visitor_has_refused(make_shop: Callable[..., Shop]) -> None:

@@ -4,7 +4,7 @@ Source: BlueConic, "Add consent Objectives to objects" and "Storing consent" (fa
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from snippets.consent import NO_ZONE, ConsentRule
 from snippets.goals import MergeStrategy
@@ -54,6 +54,34 @@ def consent_rule(linked: Sequence[ObjectiveTerms], opt_out_zones: Collection[str
     )
 
 
+def answer_to(rule: ConsentRule | None, said: SaidConsent | None) -> SaidConsent | None:
+    """Return what the visitor ``said`` of the rule's objectives; None if that is nothing."""
+    if rule is None or said is None:
+        return None
+    consented, refused = _asked_for(rule, said)
+    return SaidConsent(consented, refused, said.legislation) if consented or refused else None
+
+
+def without_older_news(said: SaidConsent | None, told_at: Mapping[str, int], issued_at: int) -> SaidConsent | None:
+    """Return what of a word of that moment stands; ``told_at`` has the moments of the newest news (Unix seconds).
+
+    The two lists stand or fall together, since an answer moves an objective from one to the other.
+    """
+    if said is None:
+        return None
+    if any(told_at.get(name, 0) > issued_at for name in (CONSENTED, REFUSED)):
+        said = replace(said, consented=(), refused=())
+    return replace(said, legislation=None) if told_at.get(LEGISLATION, 0) > issued_at else said
+
+
+def spoken_of(rule: ConsentRule | None, said: SaidConsent | None) -> frozenset[str]:
+    """Return the properties of which this word brings news, though they may stay as they are."""
+    if rule is None or said is None:
+        return frozenset()
+    lists = {CONSENTED, REFUSED} if answer_to(rule, said) else set()
+    return frozenset(lists | ({LEGISLATION} if said.legislation else set()))
+
+
 def may_process(rule: ConsentRule | None, values: Values) -> bool:
     """Say if a connection with this rule may read and write a profile that has these values."""
     if rule is None:
@@ -83,16 +111,20 @@ def consent_rules(rule: ConsentRule | None, before: Values, after: Values, said:
     lists = lists.with_answers(mapped_consents, mapped_refusals)
     rules = []
     if rule is not None and said is not None:
-        consents, refusals = (
-            [each for each in ids if each in rule.objectives] for ids in (said.consented, said.refused)
-        )
-        lists = lists.with_answers(consents, refusals)
+        lists = lists.with_answers(*_asked_for(rule, said))
         if said.legislation:
             rules.append(Rule(LEGISLATION, [said.legislation], MergeStrategy.SET))
     for name, ids in ((CONSENTED, lists.consented), (REFUSED, lists.refused)):
         if list(ids) != list(after.get(name, ())):
             rules.append(Rule(name, ids, MergeStrategy.SET_OR_CLEAR))
     return rules
+
+
+def _asked_for(rule: ConsentRule, said: SaidConsent) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    consented, refused = (
+        tuple(each for each in ids if each in rule.objectives) for ids in (said.consented, said.refused)
+    )
+    return consented, refused
 
 
 @dataclass(frozen=True, slots=True)

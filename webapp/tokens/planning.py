@@ -11,7 +11,15 @@ from http import HTTPStatus
 from typing import Any
 
 from snippets.goals import Direction, MergeStrategy, WebGoal
-from webapp.profiles.consent import CONSENT_PROPERTIES, SaidConsent, consent_rules, may_process
+from webapp.profiles.consent import (
+    CONSENT_PROPERTIES,
+    SaidConsent,
+    answer_to,
+    consent_rules,
+    may_process,
+    spoken_of,
+    without_older_news,
+)
 from webapp.profiles.definitions import Definitions
 from webapp.profiles.facts import Facts, Sought, StoredProfile
 from webapp.profiles.merging import MergeResult, Rule, merge
@@ -85,7 +93,8 @@ class Plan:
 
     ``links`` are those that could be tried, ``before`` is what the profile has now (nothing, if it is a new one).
     ``told_at`` has the properties that are set or cleared, with the moment (Unix seconds) of this news about them.
-    ``merge_problems`` are those of the outcome that no single row has.
+    ``merge_problems`` are those of the outcome that no single row has. Without consent, all that changes is the
+    visitor's answer in a profile that is there already.
     """
 
     outcome: Outcome
@@ -142,10 +151,10 @@ def plan_sync(visit: Visit, facts: Facts, definitions: Definitions) -> Plan:
     told = {} if linked.profile is None else linked.profile.told_at
     issued_at = int(claims.issued_at.timestamp())
     rules, late = _sort_out_older_news(rules, told, issued_at)
-    merged = _with_consent(visit, before, rules)
+    merged = _with_consent(visit, before, told, rules)
     if merged is None:
         outcome = Outcome(ProfileState.CONSENT_MISMATCH, None, switch_profile=linked.switch_profile)
-        return Plan(outcome, linked, links, readings)
+        return replace(_answer(visit, linked, outcome), readings=readings)
     merge_problems = {**merged.problems, **{name: [*merged.problems.get(name, ()), OLDER_NEWS] for name in late}}
     outcome = Outcome(
         _state(linked, merged.changed),
@@ -154,15 +163,37 @@ def plan_sync(visit: Visit, facts: Facts, definitions: Definitions) -> Plan:
         _problems(readings, merge_problems),
         linked.switch_profile,
     )
-    told_at = {rule.property_id: issued_at for rule in rules if _overwrites(rule)}
+    spoken = spoken_of(goal.consent, without_older_news(visit.said_consent, told, issued_at))
+    told_at = {rule.property_id: issued_at for rule in rules if _overwrites(rule)} | dict.fromkeys(spoken, issued_at)
     return Plan(outcome, linked, links, readings, before, merged.changed, told_at, merge_problems)
+
+
+def plan_answer(visit: Visit, facts: Facts, earlier: Outcome) -> Plan | None:
+    """Decide what the visitor's answer does when a token that was applied before brings it; None if there is none.
+
+    The answer may have changed since, as when the Action told of the login before the visitor's page could.
+    """
+    rule = visit.goal.consent
+    if answer_to(rule, visit.said_consent) is None:
+        return None
+    try:
+        linked = link_profile(facts, visit.claims, visit.links, profile_hint=visit.profile_hint)
+    except IdentityConflictError:
+        # The token was applied to a profile; that its visitor has another by now is for the next one to find.
+        linked = Linked(None, None, None, switch_profile=False)
+    before, told = (linked.profile.values, linked.profile.told_at) if linked.profile is not None else ({}, {})
+    if _with_consent(visit, before, told, ()) is None:
+        earlier = Outcome(ProfileState.CONSENT_MISMATCH, None, switch_profile=earlier.switch_profile)
+    return _answer(visit, linked, earlier)
 
 
 def change_of(plan: Plan, *, source: str, now: datetime) -> ProfileChange | None:
     """Return what is to be stored, or None if the profile stays as it is. ``source`` is shown beside the values."""
-    if plan.outcome.profile_id is None:
-        return None
-    before = plan.linked.profile or StoredProfile(plan.outcome.profile_id, now)
+    before = plan.linked.profile
+    if before is None:
+        if plan.outcome.profile_id is None:
+            return None
+        before = StoredProfile(plan.outcome.profile_id, now)
     after = changed_profile(before, plan.changed, source=source, now=now)
     # Though no value differs, the news is newer: what is older must not overwrite it from now on.
     after = replace(after, told_at={**before.told_at, **plan.told_at})
@@ -185,17 +216,36 @@ def _overwrites(rule: Rule) -> bool:
     return rule.strategy in _OVERWRITING and (bool(rule.values) or rule.strategy is MergeStrategy.SET_OR_CLEAR)
 
 
-def _with_consent(visit: Visit, before: Members[str, list[str]], rules: Sequence[Rule]) -> MergeResult | None:
+def _with_consent(
+    visit: Visit, before: Members[str, list[str]], told_at: Members[str, int], rules: Sequence[Rule]
+) -> MergeResult | None:
     """Return what the rules and the visitor's word about objectives come to; None if the goal may not process that.
 
-    A profile is judged on the values that it would have: so a new one on those of the same post.
+    A profile is judged on the values that it would have: so a new one on those of the same post. Where a newer answer
+    is known, both it and the visitor's word have to allow it.
     """
     merged = merge(before, rules)
-    if visit.goal.consent is None and CONSENT_PROPERTIES.isdisjoint(merged.changed):
+    rule, said = visit.goal.consent, visit.said_consent
+    if rule is None and CONSENT_PROPERTIES.isdisjoint(merged.changed):
         return merged
-    consent = consent_rules(visit.goal.consent, before, {**before, **merged.changed}, visit.said_consent)
-    merged = merge(before, [*rules, *consent])
-    return merged if may_process(visit.goal.consent, {**before, **merged.changed}) else None
+    mapped = {**before, **merged.changed}
+    for word in (said, without_older_news(said, told_at, int(visit.claims.issued_at.timestamp()))):
+        merged = merge(before, [*rules, *consent_rules(rule, before, mapped, word)])
+        if not may_process(rule, {**before, **merged.changed}):
+            return None
+    return merged
+
+
+def _answer(visit: Visit, linked: Linked, outcome: Outcome) -> Plan:
+    """Return a plan that does nothing but keep the visitor's answer, in a profile that is there already."""
+    plan = Plan(outcome, linked, visit.links, ())
+    if linked.profile is None or answer_to(visit.goal.consent, visit.said_consent) is None:
+        return plan
+    before, issued_at = linked.profile.values, int(visit.claims.issued_at.timestamp())
+    news = without_older_news(visit.said_consent, linked.profile.told_at, issued_at)
+    changed = merge(before, consent_rules(visit.goal.consent, before, before, news)).changed
+    told_at = dict.fromkeys(spoken_of(visit.goal.consent, news), issued_at)
+    return replace(plan, before=before, changed=changed, told_at=told_at)
 
 
 def _may_speak_of(visit: Visit, definitions: Definitions) -> bool:
@@ -203,7 +253,8 @@ def _may_speak_of(visit: Visit, definitions: Definitions) -> bool:
     if visit.goal.consent is None:
         return True
     readings = read_mappings(visit.goal, visit.claims.claims, definitions.types, definitions.identifying)
-    return _with_consent(visit, {}, [reading.rule for reading in readings if reading.rule is not None]) is not None
+    rules = [reading.rule for reading in readings if reading.rule is not None]
+    return _with_consent(visit, {}, {}, rules) is not None
 
 
 def _state(linked: Linked, changed: Members[str, list[str]]) -> ProfileState:

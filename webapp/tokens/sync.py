@@ -20,7 +20,7 @@ from webapp.profiles.facts import Facts, Identity, Sought, find_facts
 from webapp.profiles.store import ProfileState
 from webapp.profiles.writing import ProfileChange, link_identities, store_profiles
 from webapp.tokens.linking import identifiers_to_lock, is_open
-from webapp.tokens.planning import Outcome, Visit, change_of, plan_sync, properties_of, visit_of
+from webapp.tokens.planning import Outcome, Visit, change_of, plan_answer, plan_sync, properties_of, visit_of
 from webapp.tokens.receipts import MARGIN, Receipt, find_receipts, keep_longer, keep_receipts, sweep_sometimes
 from webapp.tokens.verification import VerifiedClaims
 
@@ -148,8 +148,7 @@ class _Ledger:
         post, visit = self.posts[number], self.visits[number]
         receipt = self.receipts.get((post.goal.id, post.digest))
         if receipt is not None:
-            self.applied[number] = self._apply_again(visit, receipt, facts, keep_until=post.keep_until)
-            return None
+            return self._apply_again(number, receipt, facts)
         plan = plan_sync(visit, facts, self.definitions)
         outcome, identity = plan.outcome, visit.sought.identity
         if outcome.profile_id is not None and facts.by_identity.get(identity) != outcome.profile_id:
@@ -160,14 +159,27 @@ class _Ledger:
             self.new_receipts.append(receipt)
         stored = {name: values for name, values in {**plan.before, **plan.changed}.items() if values}
         self.applied[number] = Applied(outcome, stored)
-        return change_of(plan, source=f"Web goal {visit.goal.name}", now=post.now)
+        return change_of(plan, source=_source(visit), now=post.now)
 
-    def _apply_again(self, visit: Visit, receipt: Receipt, facts: Facts, *, keep_until: datetime) -> Applied:
-        if receipt.keep_until < keep_until:
-            keep_longer(self.session, receipt, keep_until=keep_until)
+    def _apply_again(self, number: int, receipt: Receipt, facts: Facts) -> ProfileChange | None:
+        post, visit = self.posts[number], self.visits[number]
+        if receipt.keep_until < post.keep_until:
+            keep_longer(self.session, receipt, keep_until=post.keep_until)
         earlier, hint = receipt.outcome, visit.profile_hint
         # The Action may have told of this login before the browser knew its profile.
         is_other = hint not in {None, earlier.profile_id}
-        switch_profile = is_other and not is_open(facts, visit.sought.identity, hint)
+        outcome = replace(earlier, switch_profile=is_other and not is_open(facts, visit.sought.identity, hint))
         profile = facts.profiles.get(earlier.profile_id or "")
-        return Applied(replace(earlier, switch_profile=switch_profile), profile.values if profile else {})
+        plan = plan_answer(visit, facts, outcome)
+        if plan is None:
+            self.applied[number] = Applied(outcome, profile.values if profile else {})
+            return None
+        stored = {name: values for name, values in {**plan.before, **plan.changed}.items() if values}
+        self.applied[number] = Applied(plan.outcome, stored)
+        if plan.linked.profile is None:  # it was deleted: no answer brings it back
+            return None
+        return change_of(plan, source=_source(visit), now=post.now)
+
+
+def _source(visit: Visit) -> str:
+    return f"Web goal {visit.goal.name}"

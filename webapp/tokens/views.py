@@ -17,7 +17,7 @@ from webapp.auth0.signing_keys import signing_keys
 from webapp.connections.goals import LiveGoal
 from webapp.connections.live_goals import live_goal
 from webapp.errors import WebsyncError
-from webapp.profiles.consent import SaidConsent
+from webapp.profiles.consent import SaidConsent, answer_to
 from webapp.profiles.embedded import PROFILE_ID_PATTERN
 from webapp.profiles.store import ProfileState
 from webapp.rates import TooManyRequestsError
@@ -136,7 +136,10 @@ def _receive(goal_key: str) -> Outcome:
     limit_goal(goal_key)  # 429
     post = _read_post()  # 413, 415, 400
     digest = token_digest(post.token)
-    known = recent_tokens().find(goal, digest, post.profile_id, now)
+    said = post.consent.said() if post.consent else None
+    # A token that is known may bring another answer of its visitor, and another process may know a newer one.
+    is_answer = answer_to(goal.web_goal.consent, said) is not None
+    known = None if is_answer else recent_tokens().find(goal, digest, post.profile_id, now)
     if known is not None:
         receiving().of_person(known.subject)
         receiving().applied(known.outcome.state, known.outcome.profile_id)
@@ -146,7 +149,6 @@ def _receive(goal_key: str) -> Outcome:
     )
     receiving().of_person(claims.subject)
     receipt_digest = receipt_of(goal.web_goal, claims, post.token)
-    said = post.consent.said() if post.consent else None
     with keeping_conflicts(goal, now=now):
         outcome = sync_visitor(Post(goal, claims, receipt_digest, post.profile_id, now, said)).outcome  # 409
     receiving().applied(outcome.state, outcome.profile_id)

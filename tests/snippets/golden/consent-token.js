@@ -34,28 +34,23 @@ async function syncWithWebsync(auth0Client) {
     return claims?.__raw;
   }
 
-  let consent;
-  function mayPost(client) {
+  function answerTo(client) {
     try {
       const profile = client.profile.getProfile();
       const named = (ids) => ["marketing_objective", "statistics"].filter((id) => ids.includes(id));
-      consent = {
+      return JSON.stringify({
         consented: named(profile.getConsentedObjectives()),
         refused: named(profile.getRefusedObjectives()),
         legislation: profile.getPrivacyLegislation() || "NONE",
-      };
-    } catch {
-      return true;
-    }
-    if (["GDPR", "SWITZERLAND_DPA", "UK_GDPR"].includes(consent.legislation)) return consent.consented.length > 0;
-    if (["CCPA"].includes(consent.legislation)) return !consent.refused.length;
-    return true;
+      });
+    } catch {}
   }
 
-  async function waitForConsent(client) {
-    do await pause(2000);
-    while (!mayPost(client));
-    syncWithWebsync(auth0Client);
+  async function follow(said, client) {
+    while (client) {
+      await pause(2000);
+      if ((answerTo(client) ?? said) !== said) return void syncWithWebsync(auth0Client);
+    }
   }
 
   async function digestOf(token) {
@@ -86,8 +81,6 @@ async function syncWithWebsync(auth0Client) {
   try {
     const token = await freshToken();
     if (!token) return null;
-    const digest = await digestOf(token).catch(() => null);
-    if (digest && stored((storage) => storage.getItem(key)) === digest) return null;
     const client = await whenBlueConic(pause(2000));
     let profileId = null;
     try {
@@ -95,15 +88,22 @@ async function syncWithWebsync(auth0Client) {
       profileId = client?.profile.getProfile()?.getId() || null;
     } catch {
     }
-    const isAllowed = mayPost(client);
-    if (!isAllowed) waitForConsent(client);
-    const response = isAllowed
-      ? await post(JSON.stringify({ token, profileId, consent }))
-      : new Response(JSON.stringify({ state: "CONSENT_MISMATCH", profileId, updated: [] }));
+    const said = answerTo(client);
+    const digest = await digestOf(token + said).catch(() => null);
+    if (digest && stored((storage) => storage.getItem(key)) === digest) {
+      follow(said, client);
+      return null;
+    }
+    const consent = said && JSON.parse(said);
+    const hasAnswered = consent?.consented.concat(consent.refused).length;
+    const response = !hasAnswered && ["GDPR", "SWITZERLAND_DPA", "UK_GDPR"].includes(consent?.legislation)
+      ? new Response(JSON.stringify({ state: "CONSENT_MISMATCH", profileId, updated: [] }))
+      : await post(JSON.stringify({ token, profileId, consent }));
+    follow(said, client);
     const answer = (await response?.json().catch(() => null)) ?? {};
     const ok = response?.ok;
     const status = response?.status ?? 0;
-    if (digest && ((ok && answer.state !== "CONSENT_MISMATCH") || [400, 409, 413].includes(status))) stored((storage) => storage.setItem(key, digest));
+    if (digest && ((ok && (hasAnswered || answer.state !== "CONSENT_MISMATCH")) || [400, 409, 413].includes(status))) stored((storage) => storage.setItem(key, digest));
     const detail = ok ? answer : { error: answer.type || answer.title || "failed", status };
     window.dispatchEvent(new CustomEvent("websync:synced", { detail }));
     try {
