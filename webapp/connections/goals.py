@@ -157,6 +157,7 @@ def save_goal(
 
 def save_consent(session: Session, goal: Goal, rule: ConsentRule | None, *, now: datetime) -> bool:
     """Store what the connection's objectives come to as the goal's next revision, and say if that is new."""
+    session.flush()  # reading anew would lose what has been changed of it
     session.refresh(goal, with_for_update=True)
     plain = plain_rule(rule) if rule else None
     if plain == goal.consent:
