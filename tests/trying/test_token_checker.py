@@ -1,5 +1,6 @@
 """The token checker: each check with its reason, the change that would follow, and no trace of the token."""
 
+import json
 import logging
 import re
 from collections.abc import Callable
@@ -213,6 +214,27 @@ def test_a_goal_that_is_off_can_be_asked(shop: Shop, check: Callable[..., str]) 
 
 def test_spaces_around_what_is_pasted_do_not_matter(shop: Shop, check: Callable[..., str]) -> None:
     assert "The token is accepted" in check(f"\n  {shop.issuer.token()}\n")
+
+
+def test_the_whole_body_of_a_post_can_be_pasted(shop: Shop, check: Callable[..., str]) -> None:
+    # given what the browser's network tools show of a post
+    body = json.dumps({"token": shop.issuer.token(PERSON), "profileId": "of-the-browser-1"})
+    # when it is pasted as it is
+    page = check(body)
+    # then the token in it is checked, and the profile id counts
+    assert "The token is accepted" in page
+    assert 'value="of-the-browser-1"' in page
+    # and what was typed into the other field comes first
+    assert 'value="typed-1"' in check(body, profile_id="typed-1")
+
+
+def test_the_scheme_of_a_header_is_no_part_of_the_token(shop: Shop, check: Callable[..., str]) -> None:
+    assert "The token is accepted" in check(f"Bearer {shop.issuer.token(PERSON)}")
+
+
+@pytest.mark.parametrize("body", ['{"token": 1}', '{"token": null}', "{}", "[1]", "[" * 20_000, '{"token": "a.b.c"}'])
+def test_a_body_without_a_token_is_refused(check: Callable[..., str], body: str) -> None:
+    assert "The token is refused" in check(body)
 
 
 def test_nothing_pasted_is_a_mistake(shop: Shop, admin_client: FlaskClient) -> None:

@@ -15,6 +15,7 @@ from webapp.database import reading
 from webapp.profiles.embedded import PROFILE_ID_PATTERN
 from webapp.settings import settings
 from webapp.tokens.examination import examine_token
+from webapp.trying.json_text import TypedJsonError, parse_object
 from webapp.trying.token_checker import CheckedToken, show_token
 
 bp = Blueprint("token_checker", __name__)
@@ -25,7 +26,7 @@ def _stripped(text: str | None) -> str:
 
 
 class TokenForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
-    """What is pasted."""
+    """What is pasted: a token, or the whole body of the post that carried it."""
 
     token = TextAreaField("Token", filters=[_stripped], validators=[DataRequired("Paste a token.")])
     profile_id = StringField(
@@ -37,11 +38,26 @@ class TokenForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
         ],
     )
 
+    def unpack(self) -> None:
+        """If a body or a header's value was pasted, take the token out of it, and the profile id if none was typed."""
+        pasted = self.token.data or ""
+        try:
+            body = parse_object(pasted)
+        except TypedJsonError:
+            self.token.data = pasted.removeprefix("Bearer ").strip()
+            return
+        if isinstance(body.get("token"), str):
+            self.token.data = body["token"].strip()
+            if isinstance(body.get("profileId"), str):
+                self.profile_id.data = self.profile_id.data or body["profileId"]
+
 
 @bp.route("/goals/<key>/check-token", methods=["GET", "POST"])
 def check(key: str) -> ResponseReturnValue:
     """Take a token, make each check, and show what became of them and what the token would change."""
     now, form, checked = datetime.now(UTC), TokenForm(), None
+    if request.method == "POST":
+        form.unpack()
     if request.method == "POST" and form.validate():
         checked = _checked(key, form, now)
     form.token.data = ""  # whatever came of it, the token does not go back
