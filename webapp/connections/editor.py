@@ -114,7 +114,7 @@ def place_problems(form: GoalForm, problems: Sequence[Problem]) -> list[Mistake]
     """Put each message at its field, and return the summary at the top of the page, in the page's order."""
     order = [field.name for field in form]
     ordered = sorted(problems, key=lambda problem: order.index(problem.place[0]))
-    return [Mistake(_place(form, problem), _row_name(problem.place) + problem.message) for problem in ordered]
+    return [Mistake(_place(form, problem), _name_of(form, problem.place) + problem.message) for problem in ordered]
 
 
 def place_warnings(form: GoalForm, warnings: Sequence[Problem]) -> list[Mistake]:
@@ -123,7 +123,10 @@ def place_warnings(form: GoalForm, warnings: Sequence[Problem]) -> list[Mistake]
         field = _field_at(form, warning.place)
         if isinstance(field, RowField):
             field.warnings = (*field.warnings, warning.message)
-    return [Mistake(str(_field_at(form, each.place).id), _row_name(each.place) + each.message) for each in warnings]
+    return [
+        Mistake(str(_field_at(form, warning.place).id), _name_of(form, warning.place) + warning.message)
+        for warning in warnings
+    ]
 
 
 def _place(form: GoalForm, problem: Problem) -> str:
@@ -139,13 +142,13 @@ def _field_at(form: GoalForm, place: Place) -> Any:
     return field
 
 
-def _row_name(place: Place) -> str:
+def _name_of(form: GoalForm, place: Place) -> str:
     match place:
         case ("mappings", int(index), *_):
             return f"Mapping {index + 1}: "
         case ("links", int(index), *_):
             return f"Identifier link {index + 1}: "
-    return ""
+    return f"{form[place[0]].label.text}: "
 
 
 def count_rows(names: Iterator[str]) -> int:
