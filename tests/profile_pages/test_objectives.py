@@ -136,7 +136,9 @@ def test_a_goal_follows_its_connections_objectives(admin_client: FlaskClient, ap
     assert rule_of(database) == (1, None)
     # when its connection gets the objective
     address = give_to_connection(admin_client, database, "marketing")
-    # then the goal has a new revision that knows it, which the history tells, and the connection's page shows
+    # then the page says what is to be done now
+    assert "put the new token snippets of its web goals on your sites" in admin_client.get(address).text
+    # and the goal has a new revision that knows it, which the history tells, and the connection's page shows
     assert rule_of(database) == (2, ConsentRule(("marketing",), opt_in=("CCPA", "GDPR")))
     assert "bjectives of the connection changed" in admin_client.get(f"{goal}/history").text
     changes = admin_client.get(f"{goal}/history/changes?from=1&to=2").text

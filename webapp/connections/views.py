@@ -116,6 +116,9 @@ def show(key: str) -> ResponseReturnValue:
         form.objectives.errors = [str(error)]
         return _connection_page(form, key)
     flash("The connection is saved." if changed else "Nothing had changed.", "success" if changed else "info")
+    if "objectives" in changed:
+        # The snippet that was pasted before asks for other consent, or for none: visitors would go on by that.
+        flash("Its objectives changed: put the new token snippets of its web goals on your sites.", "info")
     return _see_other(url_for(".show", key=key))
 
 

@@ -25,6 +25,8 @@ from webapp.profiles.objectives import all_objectives, find_objective, known_obj
 bp = Blueprint("objectives", __name__)
 bp.before_request(refuse_what_no_page_sends)
 
+_NEW_REVISIONS = "Web goals that this concerns got a new revision: put their new token snippets on your sites."
+
 
 @bp.get("/objectives")
 def index() -> ResponseReturnValue:
@@ -61,7 +63,7 @@ def edit(objective_id: str) -> ResponseReturnValue:
         if state == "unchanged":
             flash("Nothing had changed.", "info")
         else:
-            flash(f"The objective {form.name.data} is saved. Web goals that know it got a new revision.", "success")
+            flash(f"The objective {form.name.data} is saved. {_NEW_REVISIONS}", "success")
         return _to_list()
     with reading() as session:
         objective = find_objective(session, objective_id)
@@ -92,7 +94,10 @@ def zones() -> ResponseReturnValue:
     if form.validate_on_submit():
         with transaction() as session:
             is_changed = save_opt_out_zones(session, form.opt_out.data or [], _change())
-        flash("The legislation zones are saved." if is_changed else "Nothing had changed.", "success")
+        if is_changed:
+            flash(f"The legislation zones are saved. {_NEW_REVISIONS}", "success")
+        else:
+            flash("Nothing had changed.", "info")
         return _to_list()
     if not form.is_submitted():
         with reading() as session:
