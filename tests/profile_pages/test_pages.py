@@ -200,7 +200,7 @@ def test_hostile_values_are_text(admin_client: FlaskClient, store: Store) -> Non
 def test_an_unknown_profile_has_no_page(admin_client: FlaskClient) -> None:
     response = admin_client.get("/profiles/nobody", headers={"Accept": "text/html"})
     assert response.status_code == 404
-    assert "There is no profile with this id." in response.text
+    assert "There is no profile with this id. The first login that is synced makes it." in response.text
 
 
 NEW_PROPERTY: dict[str, Any] = {"id": "shoe_size", "name": "Shoe size", "property_type": "number"}

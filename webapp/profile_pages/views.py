@@ -68,7 +68,7 @@ def show(profile_id: str) -> ResponseReturnValue:
     with reading() as session:
         profile = get_profile(session, profile_id)
         if profile is None:
-            raise NotFoundError("There is no profile with this id.")
+            raise NotFoundError("There is no profile with this id. The first login that is synced makes it.")
         rows = shown_properties(profile, definitions(session))
         linked = identities(session, profile_id)
         consent = shown_consent(session, profile)
