@@ -93,6 +93,13 @@ def test_a_hostile_path_is_text_on_the_page(admin_client: FlaskClient) -> None:
     assert "<script>alert" not in response.text
 
 
+@pytest.mark.parametrize("path", ["/goals/a%00b", "/profiles/%00", "/sync/%00/token", "/sync/a%00b/login"])
+def test_nothing_is_at_an_address_with_a_nul(app: Flask, admin_client: FlaskClient, path: str) -> None:
+    # when somebody asks for it, then that is no bug of ours, whatever the database thinks of such a text
+    response = admin_client.post(path, json={}) if path.startswith("/sync/") else admin_client.get(path)
+    assert response.status_code == 404
+
+
 def test_every_kind_of_problem_has_its_page(client: FlaskClient) -> None:
     for kind in problem_types():
         response = client.get(f"/problems/{kind.slug}")

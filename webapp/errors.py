@@ -82,7 +82,14 @@ def install_error_handlers(app: Flask) -> None:
     app.register_error_handler(HTTPException, _answer_http_exception)
     app.register_error_handler(SQLAlchemyError, _answer_database_error)
     app.register_error_handler(Exception, _answer_bug)
+    app.before_request(_refuse_nul)
     app.add_url_rule("/problems/<slug>", view_func=explain_problem)
+
+
+def _refuse_nul() -> None:
+    """Find nothing at an address with a NUL character, which PostgreSQL would not even look for."""
+    if "\0" in request.path:
+        raise NotFoundError("There is nothing at this address.")
 
 
 def explain_problem(slug: str) -> ResponseReturnValue:
