@@ -13,15 +13,20 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, text
 
 from snippets.goals import IdentifierLink, Mapping, MergeStrategy
+from tests.conftest import wait_until
 from tests.durability.service import KillableService
 from tests.tokens.conftest import NAMESPACE, Shop
 from webapp.conflicts.models import IdentityConflict
 from webapp.database import Base
 from webapp.profiles.models import Profile, ProfileIdentifier, ProfileIdentity
 from webapp.tokens.models import TokenReceipt
+from webapp.tokens.receipts import token_digest
+from webapp.tokens.sync import Post as SyncPost
+from webapp.tokens.sync import apply_posts
+from webapp.tokens.verification import verify_token
 
 POINTS, ROLES, PLAN, CUSTOMER = (f"{NAMESPACE}user_metadata.{name}" for name in ("points", "roles", "plan", "customer"))
 MAPPINGS = (
@@ -289,3 +294,33 @@ def test_whoever_people_say_to_be_the_end_is_that_of_some_order(make_shop: Calla
             assert end_state(shop, statuses) in possible
 
     check()
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)  # SQLite has one writer at a time
+def test_who_waits_for_a_profile_is_not_led_there_by_what_it_no_longer_has(shop: Shop) -> None:
+    # given a user whose new address is being written: it is not committed yet
+    user, other = ({"sub": f"auth0|{name}", "email": "old@shop.example", "email_verified": True} for name in "ab")
+    user_profile = shop.log_in(user)["profileId"]
+    live, keys = shop.app.extensions["live_goals"], shop.app.extensions["signing_keys"]
+    now = datetime.now(UTC)
+    with shop.app.app_context():
+        goal = live.find(shop.goal.key)
+    token = shop.issuer.token(user | {"email": "new@shop.example"})
+    claims = verify_token(token, goal, keys, now=now, leeway_seconds=0)
+    with ThreadPoolExecutor(1) as pool, shop.database.transaction() as session:
+        apply_posts(session, [SyncPost(goal, claims, token_digest(token), None, now)])
+        # when somebody else logs in, who has the old address now, and waits for that profile
+        answer = pool.submit(shop.log_in, other)
+        wait_until(lambda: is_waited_for(shop))
+    # then the two end as if one had come after the other
+    assert answer.result()["profileId"] != user_profile
+    assert shop.properties(user_profile)["email"] == ["new@shop.example"]
+
+
+def is_waited_for(shop: Shop) -> bool:
+    """Say if a transaction waits for another."""
+    query = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    with shop.database.reading() as session:
+        return bool(session.scalar(query))

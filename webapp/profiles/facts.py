@@ -74,6 +74,11 @@ def find_facts(session: Session, sought: Collection[Sought], *, for_update: bool
     if not wanted:
         return Facts()
     profiles = _profiles(session, wanted, for_update=for_update)
+    if for_update and (gone := [each for each in by_identifier if not _still_leads(each, by_identifier, profiles)]):
+        # Somebody changed a profile while this transaction waited for its row.
+        now_by_identifier = _by_identifier(session, gone)
+        if now_by_identifier != {each: by_identifier[each] for each in gone}:
+            return find_facts(session, sought, for_update=True)
     return Facts(profiles, by_identifier, by_identity, _owners(session, profiles))
 
 
@@ -110,6 +115,14 @@ def _by_identifier(session: Session, identifiers: Collection[Identifier]) -> dic
     found = session.execute(_IDENTIFIERS, among_values(identifiers))
     # The most recently modified comes last, and stays.
     return {(name, value): profile_id for name, value, profile_id in found if (name, value) in identifiers}
+
+
+def _still_leads(
+    identifier: Identifier, by_identifier: Mapping[Identifier, str], profiles: Mapping[str, StoredProfile]
+) -> bool:
+    name, value = identifier
+    profile = profiles.get(by_identifier[identifier])
+    return profile is not None and value in profile.properties.get(name, {}).get("values", ())
 
 
 def _profiles(session: Session, profile_ids: Iterable[str], *, for_update: bool) -> dict[str, StoredProfile]:
