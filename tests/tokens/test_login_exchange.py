@@ -14,6 +14,7 @@ from tests.tokens.conftest import MAPPINGS, NAMESPACE, ORIGIN, Shop
 from webapp.connections.exchange_secrets import new_secret
 from webapp.connections.goals import lock_goal
 from webapp.profiles.embedded import get_profile
+from webapp.profiles.owners import lock_owners, move_profile
 from webapp.sealing import Sealer
 
 USER_ID = "auth0|ada"
@@ -103,6 +104,36 @@ def test_a_token_of_the_same_login_does_not_count_a_second_time(exchange_shop: S
     # then the login counted once, and both hear what became of it
     assert exchange_shop.properties("p-1")["points"] == ["5"]
     assert {answer["state"] for answer in answers} == {"CREATED"}
+
+
+def test_a_login_that_counted_does_not_count_again_once_the_exchange_is_off(
+    make_shop: Callable[..., Shop],
+) -> None:
+    # given a login that the Action told of, and whose token came
+    shop = make_shop(server_exchange=True)
+    token = shop.issuer.token({**CLAIMS, "sub": USER_ID, f"{NAMESPACE}.login": "login-0001"})
+    call(shop, make_secret(shop))
+    shop.post(token, "p-1")
+    # when somebody switches the exchange off, and the token comes once more
+    with shop.database.transaction() as session:
+        lock_goal(session, shop.goal.key).server_exchange = False
+    answer = shop.post(token, "p-1").get_json()
+    # then it is answered as before, and nothing is summed twice
+    assert answer["state"] == "CREATED"
+    assert shop.properties("p-1")["points"] == ["5"]
+
+
+def test_a_repeated_call_gets_no_values_of_a_profile_that_is_somebody_else_s_by_now(exchange_shop: Shop) -> None:
+    # given a login that counted, and an admin who then gives its profile to another user
+    secret, issuer, body = make_secret(exchange_shop), exchange_shop.issuer.tenant.issuer, a_call()
+    call(exchange_shop, secret, body)
+    with exchange_shop.database.transaction() as session:
+        lock_owners(session, "p-1", [(issuer, "auth0|bob"), (issuer, USER_ID)])
+        move_profile(session, "p-1", (issuer, "auth0|bob"), now=datetime.now(UTC))
+    # when the Action, which heard no answer, tells of the login again
+    answer = call(exchange_shop, secret, body).get_json()
+    # then the other user's values do not go into this one's metadata
+    assert answer["values"] == {}
 
 
 def test_a_token_cannot_name_somebody_else_s_login(exchange_shop: Shop) -> None:

@@ -71,9 +71,12 @@ def claims_of_call(call: LoginCall, goal: LiveGoal, *, now: datetime) -> Verifie
 
 
 def receipt_of(goal: WebGoal, claims: VerifiedClaims, token: str) -> bytes:
-    """Return by what a token is remembered: by its login, if the Action told of that, else by itself."""
+    """Return by what a token is remembered: by its login, if an Action may have told of that, else by itself.
+
+    Also once the exchange is off: what counted while it was on must not count again.
+    """
     login_id = claims.claims.get(login_claim(goal))
-    if goal.server_exchange and isinstance(login_id, str) and re.fullmatch(LOGIN_ID_PATTERN, login_id):
+    if isinstance(login_id, str) and re.fullmatch(LOGIN_ID_PATTERN, login_id):
         return login_digest(claims.subject, login_id)
     return token_digest(token)
 

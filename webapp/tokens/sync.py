@@ -169,7 +169,9 @@ class _Ledger:
         # The Action may have told of this login before the browser knew its profile.
         is_other = hint not in {None, earlier.profile_id}
         outcome = replace(earlier, switch_profile=is_other and not is_open(facts, visit.sought.identity, hint))
-        profile = facts.profiles.get(earlier.profile_id or "")
+        # An admin may have moved it to somebody else since.
+        is_theirs = is_open(facts, visit.sought.identity, earlier.profile_id)
+        profile = facts.profiles.get(earlier.profile_id or "") if is_theirs else None
         plan = plan_answer(visit, facts, outcome)
         if plan is None:
             self.applied[number] = Applied(outcome, profile.values if profile else {})
