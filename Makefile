@@ -16,7 +16,7 @@ run: $(SETUP) ## start the demo: service :8000, tenant :8001, shop :8002
 test: $(SETUP) ## every check and test, in a real browser and on both databases
 	@tools/prepare_tests.sh $(BIN)
 	@$(MAKE) --no-print-directory lint
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 setup: $(SETUP) ## only the set-up: .venv with everything
 
