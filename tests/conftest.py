@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx2
 import pytest
+import structlog
 from flask import Flask
 from flask.testing import FlaskClient
 from pydantic import SecretStr
@@ -32,6 +33,12 @@ PASSWORD_HASH_OF_NOBODY = "not a hash"
 TEST_KEY = "dGVzdHMtb25seS1rZXktMDEyMzQ1Njc4OTAxMjM0NTY="
 
 _numbers = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def default_logs() -> None:
+    """Let no test's level of logging reach the next."""
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

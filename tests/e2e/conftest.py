@@ -75,8 +75,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     assert process.wait(timeout=20) == 0
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """Chromium. It ends with this package, since Playwright's event loop would be in the way of other tests' own."""
     path = find_chromium()
     if path is None:
         pytest.fail("no Chromium: run `.venv/bin/playwright install chromium`, or install Debian's chromium")
@@ -103,7 +104,7 @@ def new_context(browser: Browser) -> Iterator[Callable[[], BrowserContext]]:
         context.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def admin_state(demo: Demo, browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The cookies of the admin who opened the printed link and made an account."""
     context = browser.new_context()

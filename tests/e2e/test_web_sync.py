@@ -124,6 +124,13 @@ def test_with_the_server_exchange_a_blocked_post_loses_nothing(
     page.get_by_role("button", name="Make a new secret").click()
     expect(page.get_by_role("heading", name="A new secret for the Action")).to_be_visible()
     look_at(page, "exchange-secret")
+    # and without the exchange the Action calls nobody any more, and so leaves other tests' logins alone
+    page.goto(f"{demo.websync_url}/goals/{goal_key}")
+    page.get_by_label("Server exchange").uncheck()
+    row(page, 10).get_by_role("button", name="Remove").click()
+    save(page)
+    page.get_by_role("button", name="Deploy to Auth0").click()
+    expect(page.get_by_text("Revision 3 is deployed", exact=True)).to_be_visible()
 
 
 def test_a_changed_goal_asks_for_a_new_deployment(demo: Demo, admin_page: Page) -> None:
