@@ -146,6 +146,7 @@ def app(settings: Settings) -> Iterator[Flask]:
     app = create_app(settings)
     app.config.update(TESTING=True, WTF_CSRF_ENABLED=False, PROPAGATE_EXCEPTIONS=False)
     yield app
+    app.extensions["item_keeper"].flush()
     app.extensions["database"].close()
 
 

@@ -31,6 +31,9 @@ from webapp.moments import install_filters
 from webapp.profile_pages import objective_views as objectives
 from webapp.profile_pages import views as profile_pages
 from webapp.rates import Rates
+from webapp.runs import views as live
+from webapp.runs.keeping import install_keeper
+from webapp.runs.streaming import LiveStreams
 from webapp.sealing import Sealer
 from webapp.settings import Settings, load_settings
 from webapp.slow_clients import SlowClients
@@ -70,6 +73,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     install_error_handlers(app)
     install_filters(app)
     install_metrics(app)
+    install_keeper(app)
     install_guard(app)  # before the CSRF check: whoever is not signed in hears that, not that a token is missing
     CSRFProtect(app)
     rooms = (
@@ -83,6 +87,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         objectives.bp,
         trying.bp,
         token_checker.bp,
+        live.bp,
     )
     for blueprint in (health, *rooms):
         app.register_blueprint(blueprint)
@@ -138,6 +143,7 @@ def _build_floors(app: Flask, settings: Settings) -> None:
     app.extensions["live_goals"] = LiveGoals(database)
     app.extensions["recent_tokens"] = RecentTokens()
     app.extensions["post_commit"] = GroupCommit(database, apply_posts)
+    app.extensions["live_streams"] = LiveStreams(max(1, settings.threads // 4))
     app.extensions["rates"] = Rates(settings.limits_url)
     app.secret_key, *fallbacks = sealer.derived_keys("session")
     app.config["SECRET_KEY_FALLBACKS"] = fallbacks

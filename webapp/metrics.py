@@ -67,6 +67,11 @@ class Metrics:
             buckets=BUCKETS,
             registry=self.registry,
         )
+        self._live_dropped = Counter(
+            "websync_live_dropped",
+            "Received items that the Live page does not show: too many came, or the database was away.",
+            registry=self.registry,
+        )
         # Counted at once, so that a process is known before anything comes to it.
         Counter("websync_process_starts", "Web processes started.", registry=self.registry).inc()
 
@@ -74,6 +79,10 @@ class Metrics:
         """Count one received item. ``goal_key`` is empty unless such a goal exists: nobody else may make series."""
         self._received.labels(goal_key, kind, outcome).inc()
         self._seconds.labels(goal_key, kind, "applied" if is_applied else "refused").observe(seconds)
+
+    def count_live_dropped(self, count: int) -> None:
+        """Count items that could not be kept for the Live page."""
+        self._live_dropped.inc(count)
 
     def as_text(self) -> bytes:
         """Return all metrics, of all web processes, in Prometheus' text format."""

@@ -1,19 +1,24 @@
 """Starting the production server, and the link for the first admin."""
 
 import os
+import signal
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
+from flask import Flask
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from webapp.accounts.links import has_admin, link_url, make_link
+from webapp.app import create_app
 from webapp.database import transaction
 from webapp.metrics import FOLDER_VARIABLE
+from webapp.runs.streaming import LiveStreams
 from webapp.settings import Settings, settings
 from webapp.slow_clients import WAITING_THREADS
 
@@ -32,7 +37,7 @@ def first_admin_link(now: datetime) -> str | None:
 def serve(settings: Settings, *, workers: int) -> None:
     """Serve until a signal says stop. Each of ``workers`` processes reads the settings from the environment again."""
     server = Granian(
-        "webapp.app:create_app",
+        "webapp.serving:create_web_process",
         factory=True,
         address=settings.host,
         port=settings.port,
@@ -46,6 +51,27 @@ def serve(settings: Settings, *, workers: int) -> None:
     )
     with _metrics_together(workers):
         server.serve()
+
+
+def create_web_process() -> Flask:
+    """Return the app of a web process, which ends its streams as soon as a signal tells the process to stop.
+
+    The server waits for all answers before it ends, and does not tell the app that it is about to. But Python writes
+    the number of each signal that somebody handles to a file of one's choice.
+    """
+    app = create_app()
+    signals, noted = os.pipe()
+    os.set_blocking(noted, False)
+    signal.set_wakeup_fd(noted)
+    threading.Thread(target=_end_streams, args=(app, signals), name="signals", daemon=True).start()
+    return app
+
+
+def _end_streams(app: Flask, signals: int) -> None:
+    while os.read(signals, 1)[0] not in {signal.SIGINT, signal.SIGTERM}:
+        pass
+    streams: LiveStreams = app.extensions["live_streams"]
+    streams.end()
 
 
 @contextmanager

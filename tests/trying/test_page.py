@@ -21,6 +21,7 @@ OpenPage = Callable[[Shop], TryPage]
 
 def stored(shop: Shop) -> dict[str, list[Any]]:
     """Return every row of every table."""
+    assert shop.app.extensions["item_keeper"].flush(seconds=30)  # what was received is kept in the background
     with shop.database.reading() as session:
         return {
             table.name: [tuple(row) for row in session.execute(select(table).order_by(*table.primary_key))]

@@ -1,6 +1,7 @@
 """Who is signed in, and the guard that closes every page to everybody else."""
 
 import time
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -8,7 +9,7 @@ from flask import Flask, Response, current_app, g, redirect, request, session, u
 from flask.typing import ResponseReturnValue
 
 from webapp.accounts.models import Admin
-from webapp.database import reading
+from webapp.database import Database, database
 from webapp.errors import WebsyncError
 from webapp.settings import settings
 
@@ -95,15 +96,25 @@ def _keep_out_of_caches(response: Response) -> Response:
     return response
 
 
+def session_watch() -> Callable[[], bool]:
+    """Return what says if the session of this request still holds: for answers that go on after their request."""
+    held, lifetime_seconds, floor = dict(session), settings().session_hours * 3600, database()
+    return lambda: _admin_of(held, floor, lifetime_seconds) is not None
+
+
 def _find_admin() -> Admin | None:
-    admin_id, signed_in_at = session.get("admin_id"), session.get("signed_in_at")
+    return _admin_of(session, database(), settings().session_hours * 3600)
+
+
+def _admin_of(held: Mapping[str, object], floor: Database, lifetime_seconds: int) -> Admin | None:
+    admin_id, signed_in_at = held.get("admin_id"), held.get("signed_in_at")
     if not isinstance(admin_id, int) or not isinstance(signed_in_at, int):
         return None
     # The cookie's own age does not count: whatever is put into it begins it anew.
-    if time.time() - signed_in_at > settings().session_hours * 3600:
+    if time.time() - signed_in_at > lifetime_seconds:
         return None
-    with reading() as database_session:
+    with floor.reading() as database_session:
         admin = database_session.get(Admin, admin_id)
-    if admin is None or admin.session_version != session.get("session_version"):
+    if admin is None or admin.session_version != held.get("session_version"):
         return None
     return admin

@@ -1,4 +1,4 @@
-"""A received token or login: noted while its request is worked on, counted when the answer is ready.
+"""A received token or login: noted while its request is worked on, counted and kept when the answer is ready.
 
 A view says of which goal it is and what came of it; whatever else happens is read off the answer.
 """
@@ -6,12 +6,14 @@ A view says of which goal it is and what came of it; whatever else happens is re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 
 from flask import Blueprint, Response, g, request
 
 from webapp.errors import problem_slug
 from webapp.metrics import metrics
+from webapp.runs.keeping import NewItem, item_keeper
 
 
 @dataclass(slots=True)
@@ -69,4 +71,11 @@ def _finish(response: Response) -> Response:
         outcome = item.state if is_applied else problem_slug() or f"status-{response.status_code}"
         seconds = time.perf_counter() - item.started
         metrics().count_received(item.goal_key, item.kind, outcome, is_applied=is_applied, seconds=seconds)
+        if item.goal_id is not None:
+            answered_at = datetime.now(UTC)
+            item_keeper().keep(
+                NewItem(
+                    item.goal_id, answered_at, item.kind, outcome, is_applied, seconds, item.subject, item.profile_id
+                )
+            )
     return response
