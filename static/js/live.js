@@ -21,23 +21,40 @@ export function enhance(place) {
   const [table, empty, status, button, template] = ["table", "empty", "status", "button", "row"]
     .map((part) => place.querySelector(`[data-live-${part}]`));
   const rows = table.tBodies[0];
+  const choices = document.querySelector("[data-live-choices]");
   let after = place.dataset.after;
   let source = null;
   let isPaused = false;
   let lost = 0;
   let again = 0;
 
-  function say(text) {
+  function say(text, state) {
     clearTimeout(lost);
     lost = 0;
+    status.dataset.state = state;
     if (status.textContent !== text) status.textContent = text;
+  }
+
+  function offer(outcome, words) {
+    const links = [...choices.querySelectorAll("a")];
+    if (links.some((link) => link.dataset.outcome === outcome)) return;
+    const link = links[0].cloneNode();
+    link.className = "btn btn-sm btn-outline-secondary";
+    link.removeAttribute("aria-current");
+    link.dataset.outcome = outcome;
+    link.search = new URLSearchParams({ outcome });
+    link.textContent = words;
+    choices.append(link);
   }
 
   function add(event) {
     after = event.lastEventId;
     const row = template.content.firstElementChild.cloneNode(true);
-    fill(row, JSON.parse(event.data), place.dataset.problems);
+    const item = JSON.parse(event.data);
+    fill(row, item, place.dataset.problems);
+    row.classList.add("live-new");
     rows.prepend(row);
+    offer(item.outcome, item.reason);
     while (rows.rows.length > Number(place.dataset.maxRows)) rows.rows[rows.rows.length - 1].remove();
     table.hidden = false;
     if (empty) empty.hidden = true;
@@ -48,15 +65,15 @@ export function enhance(place) {
     const url = new URL(place.dataset.live, location.href);
     url.searchParams.set("after", after);
     source = new EventSource(url);
-    source.onopen = () => say("Live: new items appear by themselves.");
+    source.onopen = () => say("New items appear by themselves.", "open");
     source.onmessage = add;
     source.onerror = () => {
       if (source.readyState === EventSource.CLOSED) {
         close();
-        say(LOST);
+        say(LOST, "lost");
         again = setTimeout(open, TRY_AGAIN_MS);
       } else if (!lost) {
-        lost = setTimeout(() => say(LOST), LOST_AFTER_MS);
+        lost = setTimeout(() => say(LOST, "lost"), LOST_AFTER_MS);
       }
     };
   }
@@ -74,7 +91,7 @@ export function enhance(place) {
     button.textContent = isPaused ? "Go on" : "Pause";
     if (isPaused) {
       close();
-      say("Paused.");
+      say("Paused.", "paused");
     } else {
       open();
     }
@@ -84,7 +101,7 @@ export function enhance(place) {
   addEventListener("pagehide", close);
   addEventListener("pageshow", open);
   button.hidden = false;
-  say("Connecting…");
+  say("Connecting…", "paused");
   open();
 }
 

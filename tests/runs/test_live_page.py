@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from html import unescape
+from itertools import islice
 from typing import Any
 
 import httpx2
@@ -343,6 +344,28 @@ def test_the_running_service_streams_and_answers_others_meanwhile(
 
         wait_until(lambda: retry() == "retry: 1000", seconds=40)
         assert process.poll() is None
+
+
+def test_a_stream_has_what_any_of_several_processes_received(
+    make_shop: Callable[..., Shop], admin: Admin, database_url: str
+) -> None:
+    # given two web processes, and a stream from one of them
+    shop = make_shop()
+    cookie = session_cookie(shop, admin)
+    with (
+        served(database_url, workers=2) as (url, _process),
+        httpx2.stream("GET", f"{url}{PATH}/events", headers={"Cookie": cookie}, timeout=30) as stream,
+    ):
+        lines = stream.iter_lines()
+        assert next(lines) == "retry: 1000"
+        # when tokens are posted to both: each by a connection of its own
+        for _ in range(20):
+            assert httpx2.post(f"{url}{shop.path}", json={"token": "x"}, timeout=30).status_code == 401
+        # then each is in the stream, once, in its order
+        data = (json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: "))
+        ids = [item["id"] for item in islice(data, 20)]
+        assert ids == sorted(set(ids))
+        assert len(ids) == 20
 
 
 def test_open_streams_do_not_hold_up_a_service_that_stops(
