@@ -18,7 +18,7 @@ function fill(row, item, problems) {
 }
 
 export function enhance(place) {
-  const [table, empty, status, button, template] = ["table", "empty", "status", "button", "row"]
+  const [table, empty, status, newest, button, template] = ["table", "empty", "status", "newest", "button", "row"]
     .map((part) => place.querySelector(`[data-live-${part}]`));
   const rows = table.tBodies[0];
   const choices = document.querySelector("[data-live-choices]");
@@ -54,6 +54,7 @@ export function enhance(place) {
     fill(row, item, place.dataset.problems);
     row.classList.add("live-new");
     rows.prepend(row);
+    newest.textContent = `${item.verdict}: ${item.reason}, ${item.at_words}`; // for those who hear the page
     offer(item.outcome, item.reason);
     while (rows.rows.length > Number(place.dataset.maxRows)) rows.rows[rows.rows.length - 1].remove();
     table.hidden = false;

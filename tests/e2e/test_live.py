@@ -40,6 +40,7 @@ def test_the_live_page_shows_each_login_as_it_comes(demo: Demo, admin_page: Page
     expect(rows(page)).to_contain_text("Accepted")
     expect(rows(page)).to_contain_text("Profile created")
     expect(page.get_by_text("Nothing received yet")).to_be_hidden()
+    expect(page.get_by_role("log")).to_contain_text("Accepted: Profile created")
     expect(rows(page).get_by_role("cell").last).to_have_text(f"…{profile_id[-4:]}")
     expect(rows(page).get_by_role("cell").nth(3)).to_have_text(re.compile(r"^[0-9a-f]{12}$"))
     # when a page posts what is no token, while the connection is cut off

@@ -152,6 +152,8 @@ def test_an_empty_page_says_what_to_do(shop: Shop, admin_client: FlaskClient) ->
 
 def test_the_goals_page_leads_there(shop: Shop, admin_client: FlaskClient) -> None:
     assert f'href="{PATH}"' in admin_client.get("/goals/shop-goal").text
+    # and the menu says where one is
+    assert '<a href="/connections" aria-current="page">Connections</a>' in admin_client.get(PATH).text
 
 
 @pytest.mark.parametrize("path", ["/live", "/live/events"])
