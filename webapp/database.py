@@ -1,11 +1,10 @@
 """The database: SQLite (WAL) where one machine is enough, PostgreSQL where it is not. The same code runs on both."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import orjson
 import psycopg
@@ -14,25 +13,17 @@ from alembic.config import Config
 from flask import current_app
 from sqlalchemy import (
     JSON,
-    Column,
-    ColumnElement,
-    CursorResult,
     DateTime,
     Dialect,
     Engine,
     MetaData,
-    Table,
-    TextClause,
     TypeDecorator,
-    and_,
-    bindparam,
     create_engine,
     event,
     make_url,
     text,
 )
 from sqlalchemy import Connection as SqlConnection
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -40,15 +31,14 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 BUSY_TIMEOUT_MS = 10_000
+KEPT_STATEMENTS = 500
+"""Prepared statements of a connection to SQLite: `webapp.rows` has about ten for each of ten tables."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 MIGRATION_LOCK = 0x5765_6273
 """PostgreSQL advisory lock that lets one process migrate while others wait."""
 
 _AWAY = (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled, psycopg.errors.AdminShutdown)
 """How PostgreSQL says that it was a matter of time."""
-
-Rows = Sequence[Mapping[str, Any]]
-_COUNTED = {"preserve_rowcount": True}
 
 JsonDocument = JSON().with_variant(JSONB(), "postgresql")
 
@@ -169,7 +159,12 @@ def _create_engine(url: str, sqlite_synchronous: str, pool_size: int) -> Engine:
     # The driver's own transactions are off: it would begin late, and releasing a savepoint would commit.
     engine = create_engine(
         url,
-        connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False},
+        connect_args={
+            "isolation_level": None,
+            "timeout": BUSY_TIMEOUT_MS / 1000,
+            "check_same_thread": False,
+            "cached_statements": KEPT_STATEMENTS,
+        },
         **pool,
     )
 
@@ -183,9 +178,9 @@ def _create_engine(url: str, sqlite_synchronous: str, pool_size: int) -> Engine:
         cursor.close()
 
     @event.listens_for(engine, "begin")
-    def begin(connection: Any) -> None:
+    def begin(connection: SqlConnection) -> None:
         # A writer takes its place at once: a reader that turns writer later would fail instead of wait.
-        connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
+        run_by_driver(connection, connection.get_execution_options().get("sqlite_begin", "BEGIN"))
 
     return engine
 
@@ -208,89 +203,42 @@ def is_busy(error: SQLAlchemyError) -> bool:
     return error.connection_invalidated or "database is locked" in str(error.orig) or isinstance(error.orig, _AWAY)
 
 
-def insert_new(session: Session, model: type[Base], rows: Rows) -> None:
-    """Insert ``rows``. Raises IntegrityError if a key is there already."""
-    _insert(session, model, rows, "")
+def run_by_driver(connection: SqlConnection, statement: str, parameters: Sequence[object] = ()) -> Any:
+    """Run a statement in the driver's own words, and return the driver's cursor. Raises what SQLAlchemy would raise."""
+    cursor = connection.connection.driver_connection.cursor()  # type: ignore[union-attr]  # an open connection has one
+    with errors_of_driver(connection):
+        cursor.execute(statement, parameters)
+    return cursor
 
 
-def insert_missing(session: Session, model: type[Base], rows: Rows) -> int:
-    """Insert those ``rows`` whose key is not there yet, and say how many that were.
-
-    The key decides between two at once: on PostgreSQL the second waits for the first to commit or roll back.
-    """
-    return _insert(session, model, rows, "ON CONFLICT DO NOTHING")
-
-
-def upsert(session: Session, model: type[Base], rows: Rows, *, changing: Sequence[str]) -> None:
-    """Insert ``rows``; where the key is there already, only the columns ``changing`` are written."""
-    key = ", ".join(column.name for column in table_of(model).primary_key)
-    new = ", ".join(f"{name} = excluded.{name}" for name in changing)
-    _insert(session, model, rows, f"ON CONFLICT ({key}) DO UPDATE SET {new}")
-
-
-def among(columns: Sequence[Column[Any]]) -> ColumnElement[bool]:
-    """Return the condition that each of ``columns`` has one of the values bound by `among_values`.
-
-    It lets through more than the wanted keys (any combination of their parts), so the reader sorts those out. SQLite
-    looks each combination up in the key's index; for ``(a, b) IN (...)`` it would read the whole table.
-    """
-    return and_(*(column.in_(bindparam(f"wanted_{place}", expanding=True)) for place, column in enumerate(columns)))
-
-
-def among_values(keys: Collection[tuple[Any, ...]]) -> dict[str, list[Any]]:
-    """Return the parameters for `among`. ``keys`` are not empty."""
-    return {f"wanted_{place}": sorted(set(values)) for place, values in enumerate(zip(*keys, strict=True))}
-
-
-def table_of(model: type[Base]) -> Table:
-    """Return the table below ``model``: statements on it take plain rows and know nothing of objects, so are faster."""
-    return cast("Table", model.__table__)
-
-
-def _insert(session: Session, model: type[Base], rows: Rows, on_conflict: str) -> int:
-    """Insert ``rows``, which all have the same columns, by a statement that is made once."""
-    if not rows:
-        return 0
-    names = tuple(rows[0])
-    if session.get_bind().dialect.name == "sqlite":
-        found = session.execute(_sqlite_insert(model, names, on_conflict), list(rows), execution_options=_COUNTED)
-    else:
-        document = orjson.dumps([_as_json(row) for row in rows]).decode()
-        found = session.execute(_postgresql_insert(model, names, on_conflict), {"rows": document})
-    return cast("CursorResult[Any]", found).rowcount
-
-
-@cache
-def _sqlite_insert(model: type[Base], names: tuple[str, ...], on_conflict: str) -> TextClause:
-    columns = [table_of(model).c[name] for name in names]
-    values = ", ".join(f":{name}" for name in names)
-    statement = text(f"INSERT INTO {table_of(model)} ({', '.join(names)}) VALUES ({values}) {on_conflict}")  # noqa: S608
-    return statement.bindparams(*(bindparam(column.name, type_=column.type) for column in columns))
-
-
-@cache
-def _postgresql_insert(model: type[Base], names: tuple[str, ...], on_conflict: str) -> TextClause:
-    # All rows as one document: the driver would send, and PostgreSQL run, a statement for each.
-    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    columns = ", ".join(f"{name} {table_of(model).c[name].type.compile(dialect)}" for name in names)
-    listed = ", ".join(names)
-    return text(
-        f"INSERT INTO {table_of(model)} ({listed}) SELECT {listed} "  # noqa: S608, all names are the models'
-        f"FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS new ({columns}) {on_conflict}"
-    )
-
-
-def _as_json(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: f"\\x{value.hex()}" if isinstance(value, bytes) else value for name, value in row.items()}
+@contextmanager
+def errors_of_driver(connection: SqlConnection) -> Iterator[None]:
+    """Raise the driver's errors as SQLAlchemy would."""
+    dialect = connection.dialect
+    base = dialect.loaded_dbapi.Error
+    try:
+        yield
+    except base as error:
+        _shorten(error)
+        is_lost = dialect.is_disconnect(error, connection.connection.driver_connection, None)
+        if is_lost:
+            connection.invalidate(error)
+        raise DBAPIError.instance(
+            None, None, error, base, hide_parameters=True, connection_invalidated=is_lost, dialect=dialect
+        ) from error
 
 
 def _leave_detail_out(context: ExceptionContext) -> None:
-    """Shorten PostgreSQL's message to its first line: the next one, DETAIL, has the values of the row."""
-    original, wrapped = context.original_exception, context.sqlalchemy_exception
-    first_line = str(original).partition("\n")[0]
-    original.args = (first_line,)
-    if wrapped is not None:
-        wrapped.args = (f"({type(original).__name__}) {first_line}",)
+    first_line = _shorten(context.original_exception)
+    if context.sqlalchemy_exception is not None:
+        context.sqlalchemy_exception.args = (f"({type(context.original_exception).__name__}) {first_line}",)
+
+
+def _shorten(error: BaseException) -> str:
+    """Leave only the first line of PostgreSQL's message: the next one, DETAIL, has the values of the row."""
+    first_line = str(error).partition("\n")[0]
+    error.args = (first_line,)
+    return first_line
 
 
 def database() -> Database:

@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 from snippets.goals import IdentifierLink
 from webapp.conflicts.models import ConflictState, IdentityConflict
 from webapp.connections.goals import new_key
-from webapp.database import insert_missing, table_of
 from webapp.profiles.facts import Identity
 from webapp.profiles.owners import owners_of
+from webapp.rows import insert_missing, table_of
 
 MAX_OPEN = 200
 """Undecided conflicts of one goal. Whoever makes accounts by the hundred pushes out the oldest, and fills no table."""
@@ -37,7 +37,8 @@ def record_conflict(session: Session, post: RefusedPost, *, now: datetime) -> No
     owners = owners_of(session, post.profile_id)
     if not owners or post.visitor in owners:
         return  # it is none any more
-    is_new = insert_missing(session, IdentityConflict, [_new_row(post, owners, now)]) == 1
+    row = _new_row(post, owners, now)
+    is_new = insert_missing(session, IdentityConflict, tuple(row), [tuple(row.values())]) == 1
     conflict = session.scalars(select(IdentityConflict).where(*_is(post)).with_for_update()).one_or_none()
     if conflict is None:
         return  # just now it had to make room for others

@@ -1,6 +1,6 @@
 """Profile property definitions: which there are, of which type, and which find a profile."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,9 +8,10 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from snippets.goals import PROFILE_ID, Direction, MergeStrategy, WebGoal
-from webapp.database import among, among_values, insert_missing, table_of
+from webapp.database import run_by_driver
 from webapp.profiles.models import Profile, ProfileIdentifier, PropertyDefinition
 from webapp.profiles.values import PropertyType
+from webapp.rows import Lookup, Row, insert_missing, table_of, together
 
 _PROPERTY_SET_LOCK = 0x5765_6273_7072_6F70
 """PostgreSQL advisory lock: shared by who relies on the definitions, held alone by who changes them."""
@@ -19,9 +20,15 @@ _BATCH = 1000
 _DATE_FIELDS = frozenset({"created_at", "updated_at", "last_password_reset"})
 
 _definitions = table_of(PropertyDefinition)
-_DEFINITIONS = select(_definitions.c.id, _definitions.c.property_type, _definitions.c.is_indexed).where(
-    among([_definitions.c.id])
+_DEFINITIONS = Lookup(
+    """
+    SELECT d.id, d.property_type, d.is_indexed FROM {wanted} CROSS JOIN property_definitions AS d
+    WHERE d.id = wanted.column1
+    """,
+    keys=[_definitions.c.id],
+    columns=[_definitions.c.id, _definitions.c.property_type, _definitions.c.is_indexed],
 )
+IDENTIFIER_COLUMNS = ("property_id", "value", "profile_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +70,18 @@ def property_types(session: Session, property_ids: Collection[str]) -> dict[str,
 
 def read_definitions(session: Session, property_ids: Collection[str]) -> Definitions:
     """Return what is defined of ``property_ids``."""
-    if not property_ids:
-        return Definitions({}, frozenset())
-    rows = session.execute(_DEFINITIONS, among_values([(name,) for name in property_ids])).all()
+    return _definitions_of(_DEFINITIONS.find(session, [(name,) for name in property_ids]))
+
+
+def hold_definitions(session: Session, property_ids: Collection[str]) -> Definitions:
+    """Return what is defined of ``property_ids``, and let it stay so until this transaction ends."""
+    with together(session):
+        hold_property_set(session)
+        found = _DEFINITIONS.ask(session, [(name,) for name in property_ids])
+    return _definitions_of(found())
+
+
+def _definitions_of(rows: Sequence[Row]) -> Definitions:
     return Definitions(
         {name: PropertyType(found) for name, found, _ in rows},
         frozenset(name for name, _, is_indexed in rows if is_indexed),
@@ -85,8 +101,8 @@ def ensure_properties(session: Session, wanted: Mapping[str, tuple[PropertyType,
     lock_property_set(session)
     created = []
     for name, (property_type, is_indexed) in sorted(wanted.items()):
-        row = {"id": name, "name": name, "property_type": property_type, "is_indexed": False, "created_at": now}
-        if insert_missing(session, PropertyDefinition, [row]):
+        columns = "id", "name", "property_type", "is_indexed", "created_at"
+        if insert_missing(session, PropertyDefinition, columns, [(name, name, property_type, False, now)]):
             created.append(name)
         definition = session.get_one(PropertyDefinition, name, populate_existing=True)
         if is_indexed and not definition.is_indexed:
@@ -105,19 +121,20 @@ def set_indexed(session: Session, definition: PropertyDefinition, *, is_indexed:
         session.execute(delete(ProfileIdentifier).where(ProfileIdentifier.property_id == definition.id))
 
 
-def identifier_rows(profile_id: str, property_id: str, values: Collection[str]) -> list[dict[str, str]]:
-    """Return the rows by which a profile is found. A longer value than `MAX_IDENTIFIER_LENGTH` identifies nobody."""
+def identifier_rows(profile_id: str, property_id: str, values: Collection[str]) -> list[tuple[str, str, str]]:
+    """Return the rows (`IDENTIFIER_COLUMNS`) by which a profile is found.
+
+    A longer value than `MAX_IDENTIFIER_LENGTH` identifies nobody.
+    """
     return [
-        {"property_id": property_id, "value": value, "profile_id": profile_id}
-        for value in dict.fromkeys(values)
-        if 0 < len(value) <= MAX_IDENTIFIER_LENGTH
+        (property_id, value, profile_id) for value in dict.fromkeys(values) if 0 < len(value) <= MAX_IDENTIFIER_LENGTH
     ]
 
 
 def hold_property_set(session: Session) -> None:
     """Let no definition change until this transaction ends. On SQLite a writer is alone anyway."""
     if session.get_bind().dialect.name != "sqlite":
-        session.execute(select(func.pg_advisory_xact_lock_shared(_PROPERTY_SET_LOCK)))
+        run_by_driver(session.connection(), "SELECT pg_advisory_xact_lock_shared(%s)", [_PROPERTY_SET_LOCK])
 
 
 def lock_property_set(session: Session) -> None:
@@ -141,5 +158,5 @@ def _index_stored_values(session: Session, property_id: str) -> None:
             for row in identifier_rows(profile_id, property_id, properties[property_id]["values"])
         ]
         for start in range(0, len(rows), _BATCH):
-            insert_missing(session, ProfileIdentifier, rows[start : start + _BATCH])
+            insert_missing(session, ProfileIdentifier, IDENTIFIER_COLUMNS, rows[start : start + _BATCH])
         last = page[-1][0]

@@ -9,11 +9,10 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import BigInteger, bindparam, cast, func, literal, select, tuple_
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import literal, select, tuple_
 from sqlalchemy.orm import Session
 
-from webapp.database import UtcDateTime
+from webapp.database import UtcDateTime, run_by_driver
 from webapp.profiles.definitions import (
     ensure_properties,
     hold_property_set,
@@ -43,9 +42,6 @@ __all__ = [
 PROFILE_ID_PATTERN = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
 """Profile ids that browsers may name."""
 MAX_FOUND = 100
-
-_keys = select(func.unnest(cast(bindparam("keys"), ARRAY(BigInteger))).label("key")).subquery()
-_LOCK_KEYS = select(func.pg_advisory_xact_lock(_keys.c.key))
 
 
 def get_profile(session: Session, profile_id: str) -> Profile | None:
@@ -83,7 +79,7 @@ def lock_identifiers(session: Session, identifiers: Iterable[Identifier]) -> Non
     if _is_sqlite(session):
         return
     keys = sorted({_lock_key(identifier) for identifier in identifiers})
-    session.execute(_LOCK_KEYS, {"keys": keys})
+    run_by_driver(session.connection(), "SELECT pg_advisory_xact_lock(unnest(%s::bigint[]))", [keys])
 
 
 def _lock_key(identifier: Identifier) -> int:

@@ -6,13 +6,12 @@ Who decides (webapp/tokens/linking.py, planning.py) gets facts as an argument an
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from webapp.database import among, among_values, table_of
 from webapp.profiles.models import Profile, ProfileIdentifier, ProfileIdentity
+from webapp.rows import Lookup, Row, table_of, together
 
 Identity = tuple[str, str]
 """An Auth0 user: issuer and subject."""
@@ -21,15 +20,16 @@ Identifier = tuple[str, str]
 StoredProperties = Mapping[str, Mapping[str, Any]]
 """``{property id: {"values": [...], "source": "...", "changed": epoch ms}}``, as profiles keep it."""
 
+_NOTHING: Mapping[str, Any] = {}
 
-@dataclass(frozen=True, slots=True)
-class StoredProfile:
+
+class StoredProfile(NamedTuple):
     """A profile as it was read. ``told_at`` has the moment (Unix seconds) of the newest news about a property."""
 
     id: str
     modified_at: datetime
-    properties: StoredProperties = field(default_factory=dict)
-    told_at: Mapping[str, int] = field(default_factory=dict)
+    properties: StoredProperties = _NOTHING
+    told_at: Mapping[str, int] = _NOTHING
 
     @property
     def values(self) -> dict[str, list[str]]:
@@ -37,8 +37,7 @@ class StoredProfile:
         return {name: list(stored["values"]) for name, stored in self.properties.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Sought:
+class Sought(NamedTuple):
     """What may lead to one person's profile."""
 
     identity: Identity
@@ -68,53 +67,66 @@ class Facts:
 
 def find_facts(session: Session, sought: Collection[Sought], *, for_update: bool) -> Facts:
     """Read the facts about ``sought``. With ``for_update`` the profiles stay as they are until the transaction ends."""
-    by_identity = _by_identity(session, {each.identity for each in sought})
-    by_identifier = _by_identifier(session, {identifier for each in sought for identifier in each.identifiers})
+    with together(session):
+        identities = _BY_IDENTITY.ask(session, {each.identity for each in sought})
+        identifiers = _BY_IDENTIFIER.ask(session, {identifier for each in sought for identifier in each.identifiers})
+    by_identity = {(issuer, subject): profile_id for issuer, subject, profile_id in identities()}
+    by_identifier = _most_recent(identifiers())
     wanted = {*by_identity.values(), *by_identifier.values()}.union(*(each.profile_ids for each in sought))
     if not wanted:
         return Facts()
-    profiles = _profiles(session, wanted, for_update=for_update)
+    keys = [(profile_id,) for profile_id in wanted]
+    with together(session):
+        found = (_LOCKED_PROFILES if for_update else _PROFILES).ask(session, keys)
+        owned = _OWNERS.ask(session, keys)
+    profiles = {row[0]: StoredProfile(*row) for row in found()}
     if for_update and (gone := [each for each in by_identifier if not _still_leads(each, by_identifier, profiles)]):
         # Somebody changed a profile while this transaction waited for its row.
-        now_by_identifier = _by_identifier(session, gone)
+        now_by_identifier = _most_recent(_BY_IDENTIFIER.find(session, gone))
         if now_by_identifier != {each: by_identifier[each] for each in gone}:
             return find_facts(session, sought, for_update=True)
-    return Facts(profiles, by_identifier, by_identity, _owners(session, profiles))
+    return Facts(profiles, by_identifier, by_identity, _owners(owned()))
 
 
-# The statements are made once: for so little data, making one would take longer than running it.
-_profile_rows, _identifiers, _identities = map(table_of, (Profile, ProfileIdentifier, ProfileIdentity))
-_IDENTITIES = select(_identities.c.issuer, _identities.c.subject, _identities.c.profile_id).where(
-    among([_identities.c.issuer, _identities.c.subject])
+_profiles, _identifiers, _identities = map(table_of, (Profile, ProfileIdentifier, ProfileIdentity))
+_BY_IDENTITY = Lookup(
+    """
+    SELECT i.issuer, i.subject, i.profile_id FROM {wanted} CROSS JOIN profile_identities AS i
+    WHERE i.issuer = wanted.column1 AND i.subject = wanted.column2
+    """,
+    keys=[_identities.c.issuer, _identities.c.subject],
+    columns=[_identities.c.issuer, _identities.c.subject, _identities.c.profile_id],
 )
-_OWNERS = select(_identities.c.profile_id, _identities.c.issuer, _identities.c.subject).where(
-    among([_identities.c.profile_id])
+_BY_IDENTIFIER = Lookup(
+    """
+    SELECT i.property_id, i.value, i.profile_id
+    FROM {wanted} CROSS JOIN profile_identifiers AS i CROSS JOIN profiles AS p
+    WHERE i.property_id = wanted.column1 AND i.value = wanted.column2 AND p.id = i.profile_id
+    ORDER BY p.modified_at, p.id
+    """,
+    keys=[_identifiers.c.property_id, _identifiers.c.value],
+    columns=[_identifiers.c.property_id, _identifiers.c.value, _identifiers.c.profile_id],
 )
-_IDENTIFIERS = (
-    select(_identifiers.c.property_id, _identifiers.c.value, _identifiers.c.profile_id)
-    .join_from(_identifiers, _profile_rows, _profile_rows.c.id == _identifiers.c.profile_id)
-    .where(among([_identifiers.c.property_id, _identifiers.c.value]))
-    .order_by(_profile_rows.c.modified_at, _profile_rows.c.id)
+_BY_ID = """
+    SELECT p.id, p.modified_at, p.properties, p.told_at FROM {wanted} CROSS JOIN profiles AS p
+    WHERE p.id = wanted.column1 ORDER BY p.id
+    """  # in one order, so that two transactions cannot wait for each other's rows
+_PROFILE_COLUMNS = [_profiles.c.id, _profiles.c.modified_at, _profiles.c.properties, _profiles.c.told_at]
+_PROFILES = Lookup(_BY_ID, keys=[_profiles.c.id], columns=_PROFILE_COLUMNS)
+_LOCKED_PROFILES = Lookup(_BY_ID, keys=[_profiles.c.id], columns=_PROFILE_COLUMNS, is_locking=True)
+_OWNERS = Lookup(
+    """
+    SELECT i.profile_id, i.issuer, i.subject FROM {wanted} CROSS JOIN profile_identities AS i
+    WHERE i.profile_id = wanted.column1
+    """,
+    keys=[_profiles.c.id],
+    columns=[_identities.c.profile_id, _identities.c.issuer, _identities.c.subject],
 )
-_PROFILES = (
-    select(_profile_rows.c.id, _profile_rows.c.modified_at, _profile_rows.c.properties, _profile_rows.c.told_at)
-    .where(among([_profile_rows.c.id]))
-    .order_by(_profile_rows.c.id)  # one order, so that two transactions cannot wait for each other's rows
-)
-_LOCKED_PROFILES = _PROFILES.with_for_update()
 
 
-def _by_identity(session: Session, identities: Collection[Identity]) -> dict[Identity, str]:
-    found = session.execute(_IDENTITIES, among_values(identities))
-    return {(issuer, subject): profile_id for issuer, subject, profile_id in found if (issuer, subject) in identities}
-
-
-def _by_identifier(session: Session, identifiers: Collection[Identifier]) -> dict[Identifier, str]:
-    if not identifiers:
-        return {}
-    found = session.execute(_IDENTIFIERS, among_values(identifiers))
+def _most_recent(rows: Iterable[Row]) -> dict[Identifier, str]:
     # The most recently modified comes last, and stays.
-    return {(name, value): profile_id for name, value, profile_id in found if (name, value) in identifiers}
+    return {(name, value): profile_id for name, value, profile_id in rows}
 
 
 def _still_leads(
@@ -125,17 +137,8 @@ def _still_leads(
     return profile is not None and value in profile.properties.get(name, {}).get("values", ())
 
 
-def _profiles(session: Session, profile_ids: Iterable[str], *, for_update: bool) -> dict[str, StoredProfile]:
-    found = session.execute(
-        _LOCKED_PROFILES if for_update else _PROFILES, among_values([(profile_id,) for profile_id in profile_ids])
-    )
-    return {row.id: StoredProfile(*row) for row in found}
-
-
-def _owners(session: Session, profile_ids: Collection[str]) -> dict[str, frozenset[Identity]]:
+def _owners(rows: Iterable[Row]) -> dict[str, frozenset[Identity]]:
     owners: dict[str, set[Identity]] = {}
-    if profile_ids:
-        found = session.execute(_OWNERS, among_values([(profile_id,) for profile_id in profile_ids]))
-        for profile_id, issuer, subject in found:
-            owners.setdefault(profile_id, set()).add((issuer, subject))
+    for profile_id, issuer, subject in rows:
+        owners.setdefault(profile_id, set()).add((issuer, subject))
     return {profile_id: frozenset(found) for profile_id, found in owners.items()}

@@ -1,8 +1,8 @@
 """Merge strategies: how new values meet what a profile has. Source: BlueConic, merge strategies of imports."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Context
+from typing import NamedTuple
 
 from snippets.goals import MergeStrategy
 from webapp.profiles.values import MAX_DIGITS, PropertyType, as_number, number_text
@@ -11,8 +11,7 @@ _EXACT = Context(prec=4 * MAX_DIGITS)
 """Sums are exact: the usual 28 digits would round."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """What to do with one property. ``values`` are as `values.profile_values` returns them."""
 
     property_id: str
@@ -21,8 +20,7 @@ class Rule:
     property_type: PropertyType = PropertyType.TEXT
 
 
-@dataclass(frozen=True, slots=True)
-class MergeResult:
+class MergeResult(NamedTuple):
     """``changed`` has the new values of each property that differs now (``[]`` = cleared), ``problems`` the reasons."""
 
     changed: dict[str, list[str]]

@@ -8,12 +8,12 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from snippets.consent import ConsentRule
-from webapp.database import insert_missing
 from webapp.errors import NotFoundError
 from webapp.profiles.consent import CONSENTED, LEGISLATION, REFUSED, ObjectiveTerms, consent_rule
 from webapp.profiles.definitions import ensure_properties
 from webapp.profiles.models import Objective, OptOutZone
 from webapp.profiles.values import PropertyType
+from webapp.rows import insert_missing
 
 RESERVED_IDS = frozenset({"new", "zones"})
 """Pages of their own."""
@@ -114,5 +114,5 @@ def store_opt_out_zones(session: Session, zones: Collection[str]) -> bool:
         return False
     session.execute(delete(OptOutZone).where(OptOutZone.zone.not_in(zones)))
     if zones:
-        insert_missing(session, OptOutZone, [{"zone": zone} for zone in sorted(zones)])
+        insert_missing(session, OptOutZone, ["zone"], [(zone,) for zone in sorted(zones)])
     return True

@@ -8,11 +8,11 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from snippets.goals import PROFILE_ID
-from webapp.database import insert_missing
-from webapp.profiles.definitions import hold_property_set, identifier_rows
+from webapp.profiles.definitions import IDENTIFIER_COLUMNS, hold_property_set, identifier_rows
 from webapp.profiles.embedded import lock_identifiers
 from webapp.profiles.facts import Identity
 from webapp.profiles.models import Profile, ProfileIdentifier, ProfileIdentity
+from webapp.rows import insert_missing
 
 SOURCE = "Identity conflict"
 """What is shown as the source of a value that moved by an admin's choice."""
@@ -86,7 +86,7 @@ def _move_values(session: Session, from_id: str, to_id: str, values: set[str], *
         staying = [value for value in source.properties[property_id]["values"] if value not in moving]
         source.properties = _with_values(source, property_id, staying, now)
         target.properties = _with_values(target, property_id, moving, now)
-        insert_missing(session, ProfileIdentifier, identifier_rows(to_id, property_id, moving))
+        insert_missing(session, ProfileIdentifier, IDENTIFIER_COLUMNS, identifier_rows(to_id, property_id, moving))
     if found:
         source.modified_at = now
     session.flush()

@@ -1,24 +1,20 @@
 """Writing profiles, many in one go. Who calls this has decided what changes, and has locked what it is about."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
-from sqlalchemy import bindparam, delete
 from sqlalchemy.orm import Session
 
-from webapp.database import insert_missing, table_of, upsert
-from webapp.profiles.definitions import identifier_rows
+from webapp.profiles.definitions import IDENTIFIER_COLUMNS, identifier_rows
 from webapp.profiles.facts import Identity, StoredProfile
 from webapp.profiles.models import Profile, ProfileIdentifier, ProfileIdentity
+from webapp.rows import delete_rows, insert_missing, upsert
 
-_identifiers = table_of(ProfileIdentifier)
-# By the whole key: asked for a profile and a property, SQLite would read all identifiers of the property.
-_FORGET = delete(_identifiers).where(*(column == bindparam(column.name) for column in _identifiers.primary_key))
+_PROFILE_COLUMNS = ("id", "properties", "told_at", "created_at", "modified_at")
 
 
-@dataclass(frozen=True, slots=True)
-class ProfileChange:
+class ProfileChange(NamedTuple):
     """A profile as it was (None: it is new) and as it will be. ``changed`` has the new values of what differs."""
 
     before: StoredProfile | None
@@ -37,37 +33,27 @@ def changed_profile(
     for name, values in changed.items():
         if values:
             properties[name] = {"values": values, "source": source, "changed": changed_ms}
-    return replace(before, properties=properties, modified_at=now)
+    return before._replace(properties=properties, modified_at=now)
 
 
 def store_profiles(session: Session, changes: Sequence[ProfileChange], identifying: frozenset[str]) -> None:
     """Write profiles and what finds them. ``identifying`` are the properties among theirs by which they are found."""
     rows = [
-        {
-            "id": change.profile.id,
-            "properties": change.profile.properties,
-            "told_at": change.profile.told_at,
-            "created_at": change.profile.modified_at,
-            "modified_at": change.profile.modified_at,
-        }
-        for change in changes
+        (profile.id, profile.properties, profile.told_at, profile.modified_at, profile.modified_at)
+        for profile in (change.profile for change in changes)
     ]
-    upsert(session, Profile, rows, changing=("properties", "told_at", "modified_at"))
+    upsert(session, Profile, _PROFILE_COLUMNS, rows, changing=("properties", "told_at", "modified_at"))
     gone, new = [], []
     for change in changes:
         before = change.before.values if change.before is not None else {}
         for name in identifying & change.changed.keys():
             gone += identifier_rows(change.profile.id, name, before.get(name, ()))
             new += identifier_rows(change.profile.id, name, change.changed[name])
-    if gone:
-        session.execute(_FORGET, gone)
-    insert_missing(session, ProfileIdentifier, new)
+    delete_rows(session, ProfileIdentifier, gone)
+    insert_missing(session, ProfileIdentifier, IDENTIFIER_COLUMNS, new)
 
 
 def link_identities(session: Session, identities: Mapping[Identity, str]) -> None:
     """Remember of which profile each Auth0 user (issuer and subject) is the person."""
-    rows = [
-        {"issuer": issuer, "subject": subject, "profile_id": profile_id}
-        for (issuer, subject), profile_id in identities.items()
-    ]
-    upsert(session, ProfileIdentity, rows, changing=("profile_id",))
+    rows = [(issuer, subject, profile_id) for (issuer, subject), profile_id in identities.items()]
+    upsert(session, ProfileIdentity, ("issuer", "subject", "profile_id"), rows, changing=("profile_id",))

@@ -2,8 +2,7 @@
 
 from collections.abc import Collection
 from collections.abc import Mapping as Members
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from snippets.claims import claim_name
 from snippets.fields import VERIFIED_BY, is_vouched_for
@@ -18,8 +17,7 @@ Types = Members[str, PropertyType]
 Claims = Members[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class LinkValue:
+class LinkValue(NamedTuple):
     """One identifier link with its value. ``is_proven`` if Auth0 vouches for it; else it is the visitor's word.
 
     ``position`` counts the goal's links from 0.
@@ -37,8 +35,7 @@ class LinkValue:
         return self.property_id == PROFILE_ID
 
 
-@dataclass(frozen=True, slots=True)
-class MappingReading:
+class MappingReading(NamedTuple):
     """What one row finds in a token: a rule, or problems, or neither because the token lacks the claim."""
 
     mapping: Mapping

@@ -10,8 +10,8 @@ All of it is decided on facts that were read before: nothing here asks the datab
 
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from snippets.goals import PROFILE_ID
 from webapp.profiles.embedded import PROFILE_ID_PATTERN
@@ -29,8 +29,7 @@ class FoundBy(StrEnum):
     HINT = "hint"
 
 
-@dataclass(frozen=True, slots=True)
-class Linked:
+class Linked(NamedTuple):
     """The visitor's profile or None, and what led to it. ``link`` is the link, if it was one.
 
     ``switch_profile`` is true if the profile that the browser named belongs to somebody else. ``passed_over`` are

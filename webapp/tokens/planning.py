@@ -5,10 +5,8 @@
 
 from collections.abc import Mapping as Members
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
-from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 from snippets.goals import Direction, MergeStrategy, WebGoal
 from webapp.profiles.consent import (
@@ -34,8 +32,7 @@ OLDER_NEWS = "a newer login has set it already"
 _OVERWRITING = frozenset({MergeStrategy.SET, MergeStrategy.SET_OR_CLEAR})
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(NamedTuple):
     """A visitor of whom verified claims speak. ``links`` are those that can be tried; ``sought`` is all they lead to.
 
     ``profile_hint`` is the browser's word: used only if that profile is unlinked or linked to the same ``sub``.
@@ -50,17 +47,14 @@ class Visit:
     said_consent: SaidConsent | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of a token. ``updated`` are property ids, sorted; ``problems`` say why a property did not change."""
 
     state: ProfileState
     profile_id: str | None
     updated: tuple[str, ...] = ()
-    problems: Members[str, list[str]] = field(default_factory=dict)
+    problems: Members[str, list[str]] = {}
     switch_profile: bool = False
-
-    http_status = HTTPStatus.OK
 
     def as_json(self) -> dict[str, Any]:
         """Return the answer of docs/http-api.md."""
@@ -87,8 +81,7 @@ class Outcome:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """What claims are about to do. ``changed`` has the new values of each property that differs (``[]`` = cleared).
 
     ``links`` are those that could be tried, ``before`` is what the profile has now (nothing, if it is a new one).
@@ -101,10 +94,10 @@ class Plan:
     linked: Linked
     links: tuple[LinkValue, ...]
     readings: tuple[MappingReading, ...]
-    before: Members[str, list[str]] = field(default_factory=dict)
-    changed: Members[str, list[str]] = field(default_factory=dict)
-    told_at: Members[str, int] = field(default_factory=dict)
-    merge_problems: Members[str, list[str]] = field(default_factory=dict)
+    before: Members[str, list[str]] = {}
+    changed: Members[str, list[str]] = {}
+    told_at: Members[str, int] = {}
+    merge_problems: Members[str, list[str]] = {}
 
 
 def visit_of(
@@ -154,7 +147,7 @@ def plan_sync(visit: Visit, facts: Facts, definitions: Definitions) -> Plan:
     merged = _with_consent(visit, before, told, rules)
     if merged is None:
         outcome = Outcome(ProfileState.CONSENT_MISMATCH, None, switch_profile=linked.switch_profile)
-        return replace(_answer(visit, linked, outcome), readings=readings)
+        return _answer(visit, linked, outcome)._replace(readings=readings)
     merge_problems = {**merged.problems, **{name: [*merged.problems.get(name, ()), OLDER_NEWS] for name in late}}
     outcome = Outcome(
         _state(linked, merged.changed),
@@ -196,7 +189,7 @@ def change_of(plan: Plan, *, source: str, now: datetime) -> ProfileChange | None
         before = StoredProfile(plan.outcome.profile_id, now)
     after = changed_profile(before, plan.changed, source=source, now=now)
     # Though no value differs, the news is newer: what is older must not overwrite it from now on.
-    after = replace(after, told_at={**before.told_at, **plan.told_at})
+    after = after._replace(told_at={**before.told_at, **plan.told_at})
     stays = plan.linked.profile is not None and after == before
     return None if stays else ProfileChange(plan.linked.profile, after, plan.changed)
 
@@ -245,7 +238,7 @@ def _answer(visit: Visit, linked: Linked, outcome: Outcome) -> Plan:
     news = without_older_news(visit.said_consent, linked.profile.told_at, issued_at)
     changed = merge(before, consent_rules(visit.goal.consent, before, before, news)).changed
     told_at = dict.fromkeys(spoken_of(visit.goal.consent, news), issued_at)
-    return replace(plan, before=before, changed=changed, told_at=told_at)
+    return plan._replace(before=before, changed=changed, told_at=told_at)
 
 
 def _may_speak_of(visit: Visit, definitions: Definitions) -> bool:

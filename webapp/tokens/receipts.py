@@ -1,14 +1,14 @@
 """Receipts: a token is applied once, also when it comes twice at the same moment."""
 
 import hashlib
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
-from webapp.database import among, among_values, insert_new, table_of
+from webapp.rows import Lookup, insert_new, table_of
 from webapp.tokens.models import TokenReceipt
 from webapp.tokens.planning import Outcome
 
@@ -19,14 +19,18 @@ _SWEEP_EVERY = 256
 
 _receipts = table_of(TokenReceipt)
 _KEY = [_receipts.c.goal_id, _receipts.c.token_digest]
-_FIND = select(_receipts.c.goal_id, _receipts.c.token_digest, _receipts.c.outcome, _receipts.c.keep_until).where(
-    among(_KEY)
+_FIND = Lookup(
+    """
+    SELECT r.goal_id, r.token_digest, r.outcome, r.keep_until FROM {wanted} CROSS JOIN token_receipts AS r
+    WHERE r.goal_id = wanted.column1 AND r.token_digest = wanted.column2
+    """,
+    keys=_KEY,
+    columns=[*_KEY, _receipts.c.outcome, _receipts.c.keep_until],
 )
 _IS_IT = _receipts.c.goal_id == bindparam("its_goal"), _receipts.c.token_digest == bindparam("its_digest")
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """Proof that a token was applied, with what was answered. ``token_digest`` is what the token is remembered by."""
 
     goal_id: int
@@ -47,26 +51,24 @@ def login_digest(subject: str, login_id: str) -> bytes:
 
 def find_receipts(session: Session, keys: Collection[tuple[int, bytes]]) -> dict[tuple[int, bytes], Receipt]:
     """Return those receipts of ``keys`` (goal id and digest) that there are."""
-    found = [
-        Receipt(goal_id, digest, Outcome.from_json(answer), keep_until)
-        for goal_id, digest, answer, keep_until in session.execute(_FIND, among_values(keys))
-    ]
-    by_key = {(receipt.goal_id, receipt.token_digest): receipt for receipt in found}
-    return {key: receipt for key, receipt in by_key.items() if key in keys}
+    return ask_receipts(session, keys)()
+
+
+def ask_receipts(
+    session: Session, keys: Collection[tuple[int, bytes]]
+) -> Callable[[], dict[tuple[int, bytes], Receipt]]:
+    """Ask what `find_receipts` asks; what is returned reads the answer (`Lookup.ask`)."""
+    found = _FIND.ask(session, keys)
+    return lambda: {
+        (goal_id, digest): Receipt(goal_id, digest, Outcome.from_json(answer), keep_until)
+        for goal_id, digest, answer, keep_until in found()
+    }
 
 
 def keep_receipts(session: Session, receipts: Sequence[Receipt]) -> None:
     """Keep new receipts. Raises IntegrityError if one is there already, or its goal is gone."""
-    rows = [
-        {
-            "goal_id": receipt.goal_id,
-            "token_digest": receipt.token_digest,
-            "outcome": receipt.outcome.as_json(),
-            "keep_until": receipt.keep_until,
-        }
-        for receipt in receipts
-    ]
-    insert_new(session, TokenReceipt, rows)
+    rows = [(each.goal_id, each.token_digest, each.outcome.as_json(), each.keep_until) for each in receipts]
+    insert_new(session, TokenReceipt, ("goal_id", "token_digest", "outcome", "keep_until"), rows)
 
 
 def keep_longer(session: Session, receipt: Receipt, *, keep_until: datetime) -> None:

@@ -2,8 +2,8 @@
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from flask import current_app
 
@@ -16,8 +16,7 @@ LONGEST = timedelta(minutes=10)
 """As long as signing keys are believed without a look at the tenant."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(NamedTuple):
     """A token that was verified for ``goal`` as it was then, and what was answered once that was committed."""
 
     goal: LiveGoal

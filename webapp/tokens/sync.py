@@ -1,8 +1,9 @@
 """Sync: verified tokens become changes of profiles, many in one transaction, each of them once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from flask import current_app
 from sqlalchemy.exc import IntegrityError
@@ -14,19 +15,19 @@ from webapp.connections.live_goals import forget_live_goal, live_goal
 from webapp.errors import WebsyncError
 from webapp.group_commit import GroupCommit
 from webapp.profiles.consent import SaidConsent
-from webapp.profiles.definitions import Definitions, read_definitions
-from webapp.profiles.embedded import hold_property_set, lock_identifiers
+from webapp.profiles.definitions import Definitions, hold_definitions
+from webapp.profiles.embedded import lock_identifiers
 from webapp.profiles.facts import Facts, Identity, Sought, find_facts
 from webapp.profiles.store import ProfileState
 from webapp.profiles.writing import ProfileChange, link_identities, store_profiles
+from webapp.rows import together
 from webapp.tokens.linking import identifiers_to_lock, is_open
 from webapp.tokens.planning import Outcome, Visit, change_of, plan_answer, plan_sync, properties_of, visit_of
-from webapp.tokens.receipts import MARGIN, Receipt, find_receipts, keep_longer, keep_receipts, sweep_sometimes
+from webapp.tokens.receipts import MARGIN, Receipt, ask_receipts, keep_longer, keep_receipts, sweep_sometimes
 from webapp.tokens.verification import VerifiedClaims
 
 
-@dataclass(frozen=True, slots=True)
-class Post:
+class Post(NamedTuple):
     """A verified token, or an authenticated call, that is applied once. ``digest`` is what it is remembered by.
 
     ``profile_hint`` is the browser's word: used only if that profile is unlinked or linked to the same ``sub``.
@@ -51,8 +52,7 @@ class Post:
         return self.claims.expires_at + MARGIN
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(NamedTuple):
     """What became of a post. ``stored`` has the values that the visitor's profile has now."""
 
     outcome: Outcome
@@ -76,7 +76,7 @@ def sync_visitor(post: Post) -> Applied:
         # What is known of the goal may be a second old.
         key = post.goal.web_goal.key
         forget_live_goal(key)
-        return commit.submit(replace(post, goal=live_goal(key)))
+        return commit.submit(post._replace(goal=live_goal(key)))
 
 
 def apply_posts(session: Session, posts: Sequence[Post]) -> list[Applied | WebsyncError]:
@@ -85,17 +85,16 @@ def apply_posts(session: Session, posts: Sequence[Post]) -> list[Applied | Websy
     Statements serve all posts together. Posts that may lead to the same profile, or make it, go in rounds, so that
     each finds what the one before it left.
     """
-    hold_property_set(session)
-    definitions = read_definitions(session, set().union(*(properties_of(post.goal.web_goal) for post in posts)))
+    definitions = hold_definitions(session, set().union(*(properties_of(post.goal.web_goal) for post in posts)))
     visits = [post.visit(definitions) for post in posts]
-    lock_identifiers(session, set().union(*(identifiers_to_lock(visit.sought) for visit in visits)))
-    # Who else brings one of these posts waits for the locks: a receipt is here by now, or this is the first.
-    receipts = find_receipts(session, {(post.goal.id, post.digest) for post in posts})
-    ledger = _Ledger(session, posts, visits, definitions, receipts)
+    with together(session):
+        lock_identifiers(session, set().union(*(identifiers_to_lock(visit.sought) for visit in visits)))
+        # Who else brings one of these posts waits for the locks: a receipt is here by now, or this is the first.
+        receipts = ask_receipts(session, {(post.goal.id, post.digest) for post in posts})
+    ledger = _Ledger(session, posts, visits, definitions, receipts())
     waiting: Sequence[int] = range(len(posts))
     while waiting:
         waiting = ledger.apply_round(waiting)
-    keep_receipts(session, ledger.new_receipts)
     sweep_sometimes(session, [post.digest for post in posts], now=posts[0].now)
     return [ledger.applied[number] for number in range(len(posts))]
 
@@ -109,7 +108,6 @@ class _Ledger:
     visits: Sequence[Visit]
     definitions: Definitions
     receipts: dict[tuple[int, bytes], Receipt]
-    new_receipts: list[Receipt] = field(default_factory=list)
     applied: dict[int, Applied | WebsyncError] = field(default_factory=dict)
 
     def apply_round(self, waiting: Sequence[int]) -> list[int]:
@@ -119,6 +117,7 @@ class _Ledger:
         later: list[int] = []
         changes: list[ProfileChange] = []
         identities: dict[Identity, str] = {}
+        receipts: list[Receipt] = []
         for number in waiting:
             sought = self._sought(number)
             touched = identifiers_to_lock(sought) | {(PROFILE_ID, each) for each in facts.candidates(sought)}
@@ -128,13 +127,15 @@ class _Ledger:
                 later.append(number)
                 continue
             try:
-                change = self._apply(number, facts, identities)
+                change = self._apply(number, facts, identities, receipts)
             except WebsyncError as error:
                 self.applied[number] = error
             else:
                 changes += [change] if change is not None else []
-        store_profiles(self.session, changes, self.definitions.identifying)
-        link_identities(self.session, identities)
+        with together(self.session):
+            store_profiles(self.session, changes, self.definitions.identifying)
+            link_identities(self.session, identities)
+            keep_receipts(self.session, receipts)
         return later
 
     def _sought(self, number: int) -> Sought:
@@ -142,9 +143,11 @@ class _Ledger:
         receipt = self.receipts.get((post.goal.id, post.digest))
         if receipt is None or receipt.outcome.profile_id is None:
             return sought
-        return replace(sought, profile_ids=sought.profile_ids | {receipt.outcome.profile_id})
+        return sought._replace(profile_ids=sought.profile_ids | {receipt.outcome.profile_id})
 
-    def _apply(self, number: int, facts: Facts, identities: dict[Identity, str]) -> ProfileChange | None:
+    def _apply(
+        self, number: int, facts: Facts, identities: dict[Identity, str], receipts: list[Receipt]
+    ) -> ProfileChange | None:
         post, visit = self.posts[number], self.visits[number]
         receipt = self.receipts.get((post.goal.id, post.digest))
         if receipt is not None:
@@ -156,7 +159,7 @@ class _Ledger:
         if outcome.state is not ProfileState.CONSENT_MISMATCH:  # else it may come again, once consent is given
             receipt = Receipt(post.goal.id, post.digest, outcome, post.keep_until)
             self.receipts[post.goal.id, post.digest] = receipt
-            self.new_receipts.append(receipt)
+            receipts.append(receipt)
         stored = {name: values for name, values in {**plan.before, **plan.changed}.items() if values}
         self.applied[number] = Applied(outcome, stored)
         return change_of(plan, source=_source(visit), now=post.now)
@@ -168,7 +171,7 @@ class _Ledger:
         earlier, hint = receipt.outcome, visit.profile_hint
         # The Action may have told of this login before the browser knew its profile.
         is_other = hint not in {None, earlier.profile_id}
-        outcome = replace(earlier, switch_profile=is_other and not is_open(facts, visit.sought.identity, hint))
+        outcome = earlier._replace(switch_profile=is_other and not is_open(facts, visit.sought.identity, hint))
         # An admin may have moved it to somebody else since.
         is_theirs = is_open(facts, visit.sought.identity, earlier.profile_id)
         profile = facts.profiles.get(earlier.profile_id or "") if is_theirs else None

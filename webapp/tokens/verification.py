@@ -1,9 +1,8 @@
 """Verification: what a token has to be before a word of it is believed. checklist.py has the checks, one by one."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from snippets.goals import TokenKind
 from snippets.policy import SigningAlgorithm
@@ -28,8 +27,7 @@ _known_headers: dict[tuple[bytes, TokenKind, tuple[SigningAlgorithm, ...]], Mapp
 """Headers that passed, by their encoded text: a tenant writes the same few over and over."""
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedClaims:
+class VerifiedClaims(NamedTuple):
     """The claims of a token that passed every check: the only thing from a browser that may be believed."""
 
     issuer: str

@@ -94,7 +94,7 @@ def receive_token(goal_key: str) -> ResponseReturnValue:
     except WebsyncError as error:
         log.info("token_refused", goal=goal_key[:MAX_KEY_LENGTH], slug=error.slug)
         raise
-    return Response(orjson.dumps(outcome.as_json()), outcome.http_status, mimetype="application/json")
+    return Response(orjson.dumps(outcome.as_json()), mimetype="application/json")
 
 
 @bp.route("/sync/<goal_key>/token", methods=["OPTIONS"], provide_automatic_options=False)

@@ -1,0 +1,222 @@
+"""Rows: read and written by their keys, many at a time, by statements that are made once and run by the driver itself.
+
+A group of posts reads and writes few rows in each of several tables. There, SQLAlchemy's way from a statement to its
+rows takes far longer than the database's work. Anything else goes by SQLAlchemy as usual.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, cast
+
+import orjson
+from sqlalchemy import Column, Dialect, Table
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import Session
+
+from webapp.database import Base, errors_of_driver, run_by_driver
+
+Row = tuple[Any, ...]
+Convert = Callable[[Any], Any] | None
+
+_MOST_AT_ONCE = 512
+"""Rows of one statement on SQLite, which bounds the number of its parameters."""
+
+
+class Lookup:
+    """A query for the rows of many keys at once.
+
+    ``query`` reads ``FROM {wanted}``, whose columns ``column1``, ``column2``, … are the parts of the keys. It joins by
+    ``CROSS JOIN``, which SQLite takes in this order: so it looks each key up in an index, as PostgreSQL does by itself.
+    ``keys`` and ``columns`` say of which type the keys' parts and the query's columns are. On SQLite a key may be
+    looked up more than once. With ``is_locking`` the rows of the table that the query calls ``p`` stay as they are
+    until the transaction ends.
+    """
+
+    def __init__(
+        self, query: str, *, keys: Sequence[Column[Any]], columns: Sequence[Column[Any]], is_locking: bool = False
+    ) -> None:
+        self._query = query
+        self._columns = tuple(columns)
+        self._part_names = [f"column{place}" for place in range(1, len(keys) + 1)]
+        parts = ", ".join(f"{name} {_type_of(key)}" for name, key in zip(self._part_names, keys, strict=True))
+        self._for_postgresql = query.format(wanted=f"json_to_recordset(%s::json) AS wanted ({parts})")
+        if is_locking:
+            self._for_postgresql += " FOR UPDATE OF p"
+        self._for_sqlite: dict[int, str] = {}
+        self._readers: dict[str, list[tuple[int, Callable[[Any], Any]]]] = {}
+
+    def find(self, session: Session, keys: Collection[Row]) -> list[Row]:
+        """Return the rows of ``keys``."""
+        return self.ask(session, keys)()
+
+    def ask(self, session: Session, keys: Collection[Row]) -> Callable[[], list[Row]]:
+        """Send the query, and return what reads its rows: within `together`, to be called after the block."""
+        if not keys:
+            return list
+        dialect = session.get_bind().dialect
+        if dialect.name == "sqlite":
+            # In sizes of powers of two, so that few statements have to be kept.
+            size = 1 << (len(keys) - 1).bit_length()
+            wanted = [*keys, *[next(iter(keys))] * (size - len(keys))]
+            statement = self._for_sqlite.get(size) or self._prepare_for_sqlite(size)
+            parameters: Sequence[object] = [part for key in wanted for part in key]
+        else:
+            statement, parameters = self._for_postgresql, [_document(self._part_names, keys)]
+        cursor = run_by_driver(session.connection(), statement, parameters)
+        return lambda: self._read(cursor.fetchall(), dialect)
+
+    def _prepare_for_sqlite(self, size: int) -> str:
+        values = ", ".join([_places(len(self._part_names))] * size)
+        statement = self._for_sqlite[size] = self._query.format(wanted=f"(VALUES {values}) AS wanted")
+        return statement
+
+    def _read(self, rows: list[Row], dialect: Dialect) -> list[Row]:
+        readers = self._readers.get(dialect.name)
+        if readers is None:
+            found = [(place, _reader(column, dialect)) for place, column in enumerate(self._columns)]
+            readers = self._readers[dialect.name] = [(place, read) for place, read in found if read is not None]
+        if not readers:
+            return rows
+        read_rows = []
+        for row in rows:
+            values = list(row)
+            for place, read in readers:
+                values[place] = read(values[place])
+            read_rows.append(tuple(values))
+        return read_rows
+
+
+def insert_new(session: Session, model: type[Base], names: Sequence[str], rows: Sequence[Row]) -> None:
+    """Insert ``rows``, which have the columns ``names``. Raises IntegrityError if a key is there already."""
+    _insert(session, model, tuple(names), rows, "")
+
+
+def insert_missing(session: Session, model: type[Base], names: Sequence[str], rows: Sequence[Row]) -> int:
+    """Insert those ``rows`` whose key is not there yet, and say how many that were.
+
+    The key decides between two at once: on PostgreSQL the second waits for the first to commit or roll back.
+    """
+    return _insert(session, model, tuple(names), rows, "ON CONFLICT DO NOTHING")
+
+
+def upsert(
+    session: Session, model: type[Base], names: Sequence[str], rows: Sequence[Row], *, changing: Sequence[str]
+) -> None:
+    """Insert ``rows``; where the key is there already, only the columns ``changing`` are written."""
+    key = ", ".join(column.name for column in table_of(model).primary_key)
+    new = ", ".join(f"{name} = excluded.{name}" for name in changing)
+    _insert(session, model, tuple(names), rows, f"ON CONFLICT ({key}) DO UPDATE SET {new}")
+
+
+def delete_rows(session: Session, model: type[Base], rows: Sequence[Row]) -> None:
+    """Delete the rows with these primary keys, where they are there."""
+    if not rows:
+        return
+    connection = session.connection()
+    if connection.dialect.name != "sqlite":
+        names = [column.name for column in table_of(model).primary_key]
+        run_by_driver(connection, _postgresql_delete(model), [_document(names, rows)])
+        return
+    for row in rows:  # asked for several keys at once, SQLite would read the whole table
+        run_by_driver(connection, _sqlite_delete(model), row)
+
+
+@contextmanager
+def together(session: Session) -> Iterator[None]:
+    """Send PostgreSQL the statements of the block at once, so that all of them take one wait.
+
+    Their errors are raised at the end of the block, and nothing that they return is known before.
+    """
+    connection = session.connection()
+    if connection.dialect.name == "sqlite":
+        yield
+        return
+    with errors_of_driver(connection), connection.connection.driver_connection.pipeline():  # type: ignore[union-attr]
+        yield
+
+
+def table_of(model: type[Base]) -> Table:
+    """Return the table below ``model``: statements on it take plain rows and know nothing of objects, so are faster."""
+    return cast("Table", model.__table__)
+
+
+def _insert(session: Session, model: type[Base], names: tuple[str, ...], rows: Sequence[Row], on_conflict: str) -> int:
+    if not rows:
+        return 0
+    connection = session.connection()
+    if connection.dialect.name != "sqlite":
+        statement = _postgresql_insert(model, names, on_conflict)
+        return cast("int", run_by_driver(connection, statement, [_document(names, rows)]).rowcount)
+    writers = _sqlite_writers(model, names, connection.dialect)
+    count = start = 0
+    while start < len(rows):
+        # In sizes of powers of two: few statements to keep, and few moments in which another thread gets in between.
+        size = min(_MOST_AT_ONCE, 1 << (len(rows) - start).bit_length() - 1)
+        statement = _sqlite_insert(model, names, on_conflict, size)
+        parameters = [
+            value if write is None else write(value)
+            for row in rows[start : start + size]
+            for write, value in zip(writers, row, strict=True)
+        ]
+        count += run_by_driver(connection, statement, parameters).rowcount
+        start += size
+    return count
+
+
+@cache
+def _sqlite_insert(model: type[Base], names: tuple[str, ...], on_conflict: str, size: int) -> str:
+    values = ", ".join([_places(len(names))] * size)
+    return f"INSERT INTO {table_of(model)} ({', '.join(names)}) VALUES {values} {on_conflict}"  # noqa: S608, our names
+
+
+@cache
+def _sqlite_writers(model: type[Base], names: tuple[str, ...], dialect: Dialect) -> list[Convert]:
+    kinds = [table_of(model).c[name].type.dialect_impl(dialect) for name in names]
+    return [kind.bind_processor(dialect) for kind in kinds]
+
+
+@cache
+def _postgresql_insert(model: type[Base], names: tuple[str, ...], on_conflict: str) -> str:
+    # All rows as one document: the driver would send, and PostgreSQL run, a statement for each.
+    columns = ", ".join(f"{name} {_type_of(table_of(model).c[name])}" for name in names)
+    listed = ", ".join(names)
+    return (
+        f"INSERT INTO {table_of(model)} ({listed}) SELECT {listed} "  # noqa: S608, all names are the models'
+        f"FROM json_to_recordset(%s::json) AS new ({columns}) {on_conflict}"
+    )
+
+
+@cache
+def _sqlite_delete(model: type[Base]) -> str:
+    is_it = " AND ".join(f"{column.name} = ?" for column in table_of(model).primary_key)
+    return f"DELETE FROM {table_of(model)} WHERE {is_it}"  # noqa: S608, our names
+
+
+@cache
+def _postgresql_delete(model: type[Base]) -> str:
+    key = table_of(model).primary_key.columns
+    columns = ", ".join(f"{column.name} {_type_of(column)}" for column in key)
+    is_it = " AND ".join(f"{column} = gone.{column.name}" for column in key)
+    return f"DELETE FROM {table_of(model)} USING json_to_recordset(%s::json) AS gone ({columns}) WHERE {is_it}"  # noqa: S608
+
+
+def _document(names: Sequence[str], rows: Iterable[Row]) -> str:
+    """Return ``rows`` as a JSON document that PostgreSQL reads as rows."""
+    return orjson.dumps([dict(zip(names, map(_as_json, row), strict=True)) for row in rows]).decode()
+
+
+def _as_json(value: object) -> object:
+    return f"\\x{value.hex()}" if isinstance(value, bytes) else value
+
+
+def _places(count: int) -> str:
+    return f"({', '.join('?' * count)})"
+
+
+def _type_of(column: Column[Any]) -> str:
+    return column.type.compile(postgresql.dialect())  # type: ignore[no-untyped-call]
+
+
+def _reader(column: Column[Any], dialect: Dialect) -> Convert:
+    return column.type.dialect_impl(dialect).result_processor(dialect, None)
