@@ -10,11 +10,11 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import func, select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from webapp.accounts.models import Admin, AuditEntry
 from webapp.connections.models import MappingRow
-from webapp.database import MIGRATION_LOCK, Base, Database
+from webapp.database import MIGRATION_LOCK, Base, Database, is_busy, run_by_driver
 
 
 def an_admin(email: str = "ada@example.org", **changes: object) -> Admin:
@@ -164,6 +164,40 @@ def test_a_moment_without_a_zone_is_refused(database_url: str) -> None:
     with database.reading() as session:
         assert session.scalar(select(func.count()).select_from(AuditEntry)) == 0
     database.close()
+
+
+def test_a_connection_that_postgresql_ended_meanwhile_is_made_anew(
+    make_postgresql: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a connection in the pool that nobody needed for long, and that PostgreSQL ended
+    monkeypatch.setattr("webapp.database.UNUSED_SECONDS", 0)
+    database, other = (Database(url) for url in [make_postgresql()] * 2)
+    with database.reading() as session:
+        process = session.scalar(text("SELECT pg_backend_pid()"))
+    with other.transaction() as session:
+        assert session.scalar(text("SELECT pg_terminate_backend(:process, 5000)"), {"process": process})
+    # when the next one reads, then nobody notices
+    with database.reading() as session:
+        assert session.scalar(text("SELECT pg_backend_pid()")) != process
+    database.close()
+    other.close()
+
+
+def test_a_connection_that_postgresql_ends_in_use_is_told_as_busy(make_postgresql: Callable[[], str]) -> None:
+    # given a transaction whose connection PostgreSQL ends
+    database, other = (Database(url) for url in [make_postgresql()] * 2)
+    with pytest.raises(SQLAlchemyError) as caught, database.transaction() as session:
+        process = session.scalar(text("SELECT pg_backend_pid()"))
+        with other.transaction() as session_of_other:
+            session_of_other.scalar(text("SELECT pg_terminate_backend(:process, 5000)"), {"process": process})
+        # when its next statement goes by the driver
+        run_by_driver(session.connection(), "SELECT 1")
+    # then the same again may work, and it does
+    assert is_busy(caught.value)
+    with database.reading() as session:
+        assert session.scalar(text("SELECT 1")) == 1
+    database.close()
+    other.close()
 
 
 def test_sqlite_waits_for_the_disk_and_keeps_foreign_keys(make_sqlite: Callable[[], str]) -> None:

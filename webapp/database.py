@@ -1,5 +1,7 @@
 """The database: SQLite (WAL) where one machine is enough, PostgreSQL where it is not. The same code runs on both."""
 
+import math
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -26,13 +28,16 @@ from sqlalchemy import (
 from sqlalchemy import Connection as SqlConnection
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+from sqlalchemy.pool import ConnectionPoolEntry
 
 BUSY_TIMEOUT_MS = 10_000
 KEPT_STATEMENTS = 500
 """Prepared statements of a connection to SQLite: `webapp.rows` has about ten for each of ten tables."""
+UNUSED_SECONDS = 1.0
+"""A connection to PostgreSQL that was in use less than this ago is there still, unless PostgreSQL stopped just now."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 MIGRATION_LOCK = 0x5765_6273
 """PostgreSQL advisory lock that lets one process migrate while others wait."""
@@ -153,8 +158,10 @@ def _create_engine(url: str, sqlite_synchronous: str, pool_size: int) -> Engine:
     pool: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 10, "hide_parameters": True}
     pool |= {"json_serializer": _json_text, "json_deserializer": orjson.loads}
     if make_url(url).drivername != "sqlite":
-        engine = create_engine(url, pool_pre_ping=True, **pool)
+        engine = create_engine(url, **pool)
         event.listen(engine, "handle_error", _leave_detail_out)
+        event.listen(engine, "checkin", _note_return)
+        event.listen(engine, "checkout", _look_if_it_is_there)
         return engine
     # The driver's own transactions are off: it would begin late, and releasing a savepoint would commit.
     engine = create_engine(
@@ -183,6 +190,24 @@ def _create_engine(url: str, sqlite_synchronous: str, pool_size: int) -> Engine:
         run_by_driver(connection, connection.get_execution_options().get("sqlite_begin", "BEGIN"))
 
     return engine
+
+
+def _note_return(_connection: object, record: ConnectionPoolEntry) -> None:
+    record.info["returned_at"] = time.monotonic()
+
+
+def _look_if_it_is_there(connection: psycopg.Connection, record: ConnectionPoolEntry, _proxy: object) -> None:
+    """Let the pool make a new connection if PostgreSQL has ended this one while nobody needed it.
+
+    SQLAlchemy's own ``pool_pre_ping`` asks each time, which takes as long as a post's whole transaction.
+    """
+    if time.monotonic() - record.info.get("returned_at", math.inf) < UNUSED_SECONDS:
+        return
+    try:
+        connection.execute("SELECT 1")
+        connection.rollback()
+    except psycopg.Error as error:
+        raise DisconnectionError from error
 
 
 def _note_changed_objects(session: Session, _context: object) -> None:

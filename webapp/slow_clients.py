@@ -163,10 +163,17 @@ class _Body(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Fill ``buffer``. All other ways to read come here."""
+        """Fill ``buffer``. All other ways to read come here, but one."""
+        return self._fetched().readinto(buffer)
+
+    def read(self, size: int = -1) -> bytes:
+        """Return up to ``size`` bytes."""
+        return self._fetched().read(size)
+
+    def _fetched(self) -> io.BytesIO:
         if self._whole is None:
             self._whole = io.BytesIO(self._clients.read(self._environ, self._source))
-        return self._whole.readinto(buffer)
+        return self._whole
 
 
 def _whole(answer: Iterable[bytes]) -> list[bytes]:

@@ -18,8 +18,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from webapp.connections.models import Goal
-from webapp.database import Database, insert_new, table_of
+from webapp.database import Database
 from webapp.metrics import Metrics
+from webapp.rows import insert_new, table_of
 from webapp.runs.models import ReceivedItem
 from webapp.sealing import Sealer
 
@@ -37,6 +38,8 @@ EXIT_SECONDS = 2.0
 WRITING_LOCK = 0x4C69_7665
 """PostgreSQL advisory lock of the writers, so that ids become visible in their order: the stream goes on after the last
 one it has seen, and would miss a smaller one that is committed later."""
+
+_COLUMNS = "goal_id", "received_at", "kind", "outcome", "is_accepted", "milliseconds", "person", "profile"
 
 log = structlog.get_logger()
 
@@ -140,23 +143,23 @@ class ItemKeeper:
                 if not self._database.is_sqlite:
                     session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITING_LOCK})
                 there = _existing_goals(session, {item.goal_id for item in batch})
-                insert_new(session, ReceivedItem, [row for row in rows if row["goal_id"] in there])
+                insert_new(session, ReceivedItem, _COLUMNS, [row for row in rows if row[0] in there])
                 for goal_id in self._to_sweep(batch):
                     sweep_items(session, goal_id)
         except (SQLAlchemyError, ValueError) as error:  # the second: a subject that is no proper text
             self._drop(len(batch), error)
 
-    def _row(self, item: NewItem) -> dict[str, Any]:
-        return {
-            "goal_id": item.goal_id,
-            "received_at": item.answered_at - timedelta(seconds=item.seconds),
-            "kind": item.kind,
-            "outcome": item.outcome,
-            "is_accepted": item.is_accepted,
-            "milliseconds": round(item.seconds * 1000, 1),
-            "person": self._sealer.pseudonym(item.subject) if item.subject else "",
-            "profile": mask_profile_id(item.profile_id) if item.profile_id else "",
-        }
+    def _row(self, item: NewItem) -> tuple[Any, ...]:
+        return (
+            item.goal_id,
+            item.answered_at - timedelta(seconds=item.seconds),
+            item.kind,
+            item.outcome,
+            item.is_accepted,
+            round(item.seconds * 1000, 1),
+            self._sealer.pseudonym(item.subject) if item.subject else "",
+            mask_profile_id(item.profile_id) if item.profile_id else "",
+        )
 
     def _to_sweep(self, batch: Sequence[NewItem]) -> list[int]:
         for goal_id, count in Counter(item.goal_id for item in batch).items():

@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import Row, Select, select
 from sqlalchemy.orm import Session
 
-from webapp.database import table_of
 from webapp.errors import MalformedRequestError, problem_types
 from webapp.profiles.store import ProfileState
+from webapp.rows import table_of
 from webapp.runs.models import ReceivedItem
 
 PAGE_LENGTH = 50

@@ -10,7 +10,6 @@ from flask import Blueprint, Response, g, request
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import SQLAlchemyError
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from snippets.consent import OBJECTIVE_ID
 from webapp.auth0.signing_keys import signing_keys
@@ -131,7 +130,7 @@ def allow_origin(response: Response) -> Response:
 
 
 def _receive(goal_key: str) -> Outcome:
-    now = datetime.now(UTC)
+    now, item = datetime.now(UTC), receiving()
     goal = _open_goal(goal_key)  # 404, 403
     limit_goal(goal_key)  # 429
     post = _read_post()  # 413, 415, 400
@@ -141,17 +140,17 @@ def _receive(goal_key: str) -> Outcome:
     is_answer = answer_to(goal.web_goal.consent, said) is not None
     known = None if is_answer else recent_tokens().find(goal, digest, post.profile_id, now)
     if known is not None:
-        receiving().of_person(known.subject)
-        receiving().applied(known.outcome.state, known.outcome.profile_id)
+        item.of_person(known.subject)
+        item.applied(known.outcome.state, known.outcome.profile_id)
         return known.outcome
     claims = verify_token(  # 401, 413, 503
         post.token, goal, signing_keys(), now=now, leeway_seconds=settings().token_leeway_seconds
     )
-    receiving().of_person(claims.subject)
+    item.of_person(claims.subject)
     receipt_digest = receipt_of(goal.web_goal, claims, post.token)
     with keeping_conflicts(goal, now=now):
         outcome = sync_visitor(Post(goal, claims, receipt_digest, post.profile_id, now, said)).outcome  # 409
-    receiving().applied(outcome.state, outcome.profile_id)
+    item.applied(outcome.state, outcome.profile_id)
     if outcome.state is not ProfileState.CONSENT_MISMATCH:  # which may change at any moment
         recent_tokens().keep(goal, digest, claims, outcome, now=now)
     log.info("token_applied", goal=goal_key, subject=sealer().pseudonym(claims.subject), state=outcome.state)
@@ -195,12 +194,11 @@ def _read_post() -> TokenPost:
 def _read_body(max_bytes: int) -> bytes:
     if request.mimetype != "application/json":
         raise NotJsonError("Send the body with the content type application/json.")
-    # One more, since a body without a length is read up to the limit, and would only look cut off there.
-    request.max_content_length = max_bytes + 1
-    try:
-        body = request.get_data()
-    except RequestEntityTooLarge as error:
-        raise BodyTooLargeError(f"A body has at most {max_bytes} bytes.") from error
+    # One more than allowed: so one that is too long is told from one that is just right, also if it has no length.
+    length = request.content_length
+    if length is not None and length > max_bytes:
+        raise BodyTooLargeError(f"A body has at most {max_bytes} bytes.")
+    body: bytes = request.environ["wsgi.input"].read(max_bytes + 1)
     if len(body) > max_bytes:
         raise BodyTooLargeError(f"A body has at most {max_bytes} bytes.")
     return body
