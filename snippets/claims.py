@@ -27,6 +27,14 @@ def claim_name(goal: WebGoal, field: str) -> str:
     A field that may clear a property always gets a claim of its own: a standard claim is also missing when the
     application did not ask for its scope, and that must not erase anything.
     """
+    # Each token asks, and the rows never change.
+    name = goal.claim_names.get(field)
+    if name is None:
+        name = goal.claim_names[field] = _find_claim_name(goal, field)
+    return name
+
+
+def _find_claim_name(goal: WebGoal, field: str) -> str:
     standard = standard_claim(goal.token_kind, field)
     if standard is not None and (field == "user_id" or field not in goal.clearing_fields):
         return standard

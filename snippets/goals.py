@@ -225,6 +225,11 @@ class WebGoal:
         )
 
     @cached_property
+    def claim_names(self) -> dict[str, str]:
+        """The claims that `claims.claim_name` has found so far, by their fields."""
+        return {}
+
+    @cached_property
     def _mappings_by_direction(self) -> dict[Direction, tuple[Mapping, ...]]:
         # Each token asks, and the rows never change.
         return {

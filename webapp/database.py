@@ -155,7 +155,8 @@ def alembic_config(url: str) -> Config:
 
 def _create_engine(url: str, sqlite_synchronous: str, pool_size: int) -> Engine:
     # Statements carry personal data, so neither an error nor a log line may repeat their parameters.
-    pool: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 10, "hide_parameters": True}
+    # The connection that came back last knows the statements, and on SQLite the pages that were just written.
+    pool: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 10, "pool_use_lifo": True, "hide_parameters": True}
     pool |= {"json_serializer": _json_text, "json_deserializer": orjson.loads}
     if make_url(url).drivername != "sqlite":
         engine = create_engine(url, **pool)

@@ -24,3 +24,8 @@ def configure_logs(settings: Settings) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[settings.log_level]),
         cache_logger_on_first_use=False,
     )
+
+
+def keep_loggers() -> None:
+    """Make each logger once: nothing about logs changes any more in this process."""
+    structlog.configure(cache_logger_on_first_use=True)

@@ -1,6 +1,5 @@
 """Secrets at rest, and names for people in logs: both made from the keys in ``WEBSYNC_SECRET_KEYS``."""
 
-import hashlib
 import hmac
 from collections.abc import Sequence
 
@@ -20,7 +19,7 @@ class Sealer:
     def __init__(self, keys: Sequence[str]) -> None:
         self._fernet = MultiFernet([Fernet(key) for key in keys])
         self._keys = tuple(keys)
-        self._pseudonym_key = self.derived_keys("pseudonyms")[0]
+        self._pseudonym_key = self.derived_keys("pseudonyms")[0].encode()
 
     def seal(self, secret: str) -> str:
         """Return ``secret`` encrypted, as text for a database column."""
@@ -50,7 +49,7 @@ class Sealer:
 
     def pseudonym(self, identifier: str) -> str:
         """Return a short name for a person's id: the same for the same id, and of no use without the key."""
-        return hmac.new(self._pseudonym_key.encode(), identifier.encode(), hashlib.sha256).hexdigest()[:12]
+        return hmac.digest(self._pseudonym_key, identifier.encode(), "sha256").hex()[:12]
 
 
 def sealer() -> Sealer:

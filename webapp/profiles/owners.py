@@ -1,6 +1,5 @@
 """Owners: which Auth0 users a profile is linked to, and changing that by hand. All in the caller's transaction."""
 
-import uuid
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
@@ -11,6 +10,7 @@ from snippets.goals import PROFILE_ID
 from webapp.profiles.definitions import IDENTIFIER_COLUMNS, hold_property_set, identifier_rows
 from webapp.profiles.embedded import lock_identifiers
 from webapp.profiles.facts import Identity
+from webapp.profiles.ids import new_id
 from webapp.profiles.models import Profile, ProfileIdentifier, ProfileIdentity
 from webapp.rows import insert_missing
 
@@ -40,7 +40,7 @@ def lock_owners(session: Session, profile_id: str, users: Iterable[Identity]) ->
 
 def give_own_profile(session: Session, users: Collection[Identity], *, now: datetime) -> str:
     """Link ``users`` to a new profile without properties, and return its id. They are locked already."""
-    profile = Profile(id=str(uuid.uuid4()), properties={}, created_at=now, modified_at=now)
+    profile = Profile(id=new_id(), properties={}, created_at=now, modified_at=now)
     session.add(profile)
     session.flush()
     for user in users:

@@ -51,6 +51,8 @@ def profile_values(value: object, property_type: PropertyType) -> tuple[list[str
     An array has several values, an object is one: its JSON text with sorted keys. ``None``, ``""`` and ``[]`` are
     empty; ``False`` and ``0`` are values. Dates become milliseconds since 1970, e-mail addresses lower case.
     """
+    if property_type is PropertyType.TEXT and type(value) is str and value and _is_plain(value):
+        return [value], []  # what nearly all values are
     items = value if isinstance(value, list | tuple) else [value]
     values: list[str] = []
     problems: list[str] = []
@@ -107,6 +109,8 @@ def _text(item: object) -> str:
 
 
 def _whole_number(item: object) -> str:
+    if type(item) is int and abs(item) <= MAX_NUMBER:
+        return str(item)
     text = number_text(_number(item), PropertyType.NUMBER)
     if text is None:
         raise _UnfitValueError(f"not a whole number from -{MAX_NUMBER} to {MAX_NUMBER}")
@@ -180,7 +184,13 @@ def _is_valid_email(text: str) -> bool:
     return True
 
 
+def _is_plain(text: str) -> bool:
+    return len(text) <= MAX_TEXT_LENGTH and text.isascii() and "\0" not in text
+
+
 def _storable(text: str) -> str:
+    if _is_plain(text):
+        return text
     if len(text) > MAX_TEXT_LENGTH:
         raise _UnfitValueError(f"longer than {MAX_TEXT_LENGTH} characters")
     # PostgreSQL stores neither: NUL is no text there, and half a surrogate pair is no UTF-8 anywhere.

@@ -8,7 +8,6 @@ nothing else says who the visitor is, that is a conflict for an admin to decide.
 All of it is decided on facts that were read before: nothing here asks the database.
 """
 
-import uuid
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple
@@ -16,6 +15,7 @@ from typing import NamedTuple
 from snippets.goals import PROFILE_ID
 from webapp.profiles.embedded import PROFILE_ID_PATTERN
 from webapp.profiles.facts import Facts, Identifier, Identity, Sought, StoredProfile
+from webapp.profiles.ids import new_id
 from webapp.tokens.claim_values import LinkValue
 from webapp.tokens.refusals import IdentityConflictError
 from webapp.tokens.verification import VerifiedClaims
@@ -102,7 +102,7 @@ def new_profile_id(facts: Facts, links: Iterable[LinkValue], *, profile_hint: st
     for profile_id in (profile_hint, *(link.value for link in links if link.is_profile_id)):
         if profile_id and PROFILE_ID_PATTERN.fullmatch(profile_id) and profile_id not in facts.profiles:
             return profile_id
-    return str(uuid.uuid4())
+    return new_id()
 
 
 def _find_profile(
