@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import hypothesis
 import pytest
 import structlog
 from flask import Flask
@@ -33,6 +34,10 @@ PASSWORD_HASH_OF_NOBODY = "not a hash"
 TEST_KEY = "dGVzdHMtb25seS1rZXktMDEyMzQ1Njc4OTAxMjM0NTY="
 
 _numbers = itertools.count(1)
+
+
+hypothesis.settings.register_profile("untimed")  # a busy machine is no fault of the code
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

@@ -101,7 +101,7 @@ fates = st.sampled_from(["written", "written", "written", "refused", "broken"])
 entries = st.lists(st.builds(Entry, st.integers(0, 2), st.integers(0, 9), fates), min_size=1, max_size=12)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(per_thread=st.lists(entries, min_size=1, max_size=6), max_group=st.integers(1, 8))
 def test_many_threads_end_as_if_one_after_the_other(
     tmp_path_factory: pytest.TempPathFactory, per_thread: list[list[Entry]], max_group: int

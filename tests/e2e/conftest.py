@@ -104,9 +104,17 @@ def new_context(browser: Browser) -> Iterator[Callable[[], BrowserContext]]:
         context.close()
 
 
-@pytest.fixture(scope="package")
-def admin_state(demo: Demo, browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The cookies of the admin who opened the printed link and made an account."""
+@pytest.fixture(scope="session")
+def state_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the admin's cookies are kept, once there is an admin."""
+    return tmp_path_factory.mktemp("state") / "admin.json"
+
+
+@pytest.fixture
+def admin_state(demo: Demo, browser: Browser, state_path: Path) -> Path:
+    """The cookies of the admin who opened the printed link, which works once, and made an account."""
+    if state_path.exists():
+        return state_path
     context = browser.new_context()
     page = context.new_page()
     page.goto(demo.link)
@@ -116,10 +124,9 @@ def admin_state(demo: Demo, browser: Browser, tmp_path_factory: pytest.TempPathF
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Create the account").click()
     page.get_by_role("heading", name="Connections").wait_for()
-    path = tmp_path_factory.mktemp("state") / "admin.json"
-    context.storage_state(path=path)
+    context.storage_state(path=state_path)
     context.close()
-    return path
+    return state_path
 
 
 @pytest.fixture

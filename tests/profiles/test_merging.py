@@ -1,7 +1,7 @@
 """Merge strategies, as BlueConic documents them."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from snippets.goals import MergeStrategy
@@ -111,7 +111,6 @@ def test_a_refused_rule_does_not_stop_the_others() -> None:
     assert list(result.problems) == ["n"]
 
 
-@settings(deadline=None)
 @given(TEXTS, TEXTS)
 def test_adding_keeps_what_was_there_and_repeats_nothing_new(before: list[str], values: list[str]) -> None:
     # when
@@ -123,7 +122,6 @@ def test_adding_keeps_what_was_there_and_repeats_nothing_new(before: list[str], 
     assert merged(after, (ADD, values)).changed == {}
 
 
-@settings(deadline=None)
 @given(TEXTS, TEXTS, st.sampled_from([SET, SET_IF_EMPTY, SET_OR_CLEAR, ADD]))
 def test_all_but_sum_may_be_repeated(before: list[str], values: list[str], strategy: MergeStrategy) -> None:
     # given
@@ -132,7 +130,6 @@ def test_all_but_sum_may_be_repeated(before: list[str], values: list[str], strat
     assert merged(once, (strategy, values)).changed == {}
 
 
-@settings(deadline=None)
 @given(WHOLE, WHOLE)
 def test_a_sum_is_the_sum(stored: int, added: int) -> None:
     # when
@@ -141,7 +138,6 @@ def test_a_sum_is_the_sum(stored: int, added: int) -> None:
     assert result.changed.get("p", [str(stored)]) == [str(stored + added)]
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(list(MergeStrategy)), TEXTS), max_size=6), TEXTS)
 def test_what_is_not_named_stays_and_nothing_given_is_changed(
     rules: list[tuple[MergeStrategy, list[str]]], before: list[str]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from email_validator import EmailNotValidError, validate_email
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from webapp.profiles.values import MAX_NUMBER, PropertyType, profile_values
@@ -103,7 +103,6 @@ def test_a_value_that_does_not_fit_is_a_problem_that_does_not_repeat_it(
 
 
 @pytest.mark.parametrize("property_type", PropertyType)
-@settings(deadline=None)
 @given(value=JSON)
 def test_any_json_has_values_or_problems_and_what_is_stored_can_be_stored_again(
     property_type: PropertyType, value: object
@@ -127,7 +126,6 @@ def test_a_list_nested_too_deeply_is_a_problem() -> None:
     assert profile_values(value, TEXT) == ([], ["nested too deeply"])
 
 
-@settings(deadline=None)
 @given(st.integers(-MAX_NUMBER, MAX_NUMBER))
 def test_a_whole_number_keeps_its_value(number: int) -> None:
     assert profile_values(number, NUMBER) == ([str(number)], [])

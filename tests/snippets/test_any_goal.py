@@ -26,7 +26,7 @@ from webapp.auth0.claims import RESTRICTED, permitted_claims
 from webapp.profiles.values import PropertyType
 from webapp.tokens.claim_values import link_values, read_mappings
 
-MANY = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MANY = settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 VERIFICATIONS = frozenset(VERIFIED_BY.values())
 
 # What each file means to a parser: its mistakes, the tree of its code without the texts in it, and these texts.

@@ -138,7 +138,7 @@ ROUND_TRIP = (
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(texts=st.lists(st.text(max_size=30) | st.text("!~*'()%.-_ \u2028<\x00", max_size=30), max_size=6))
 def test_any_texts_come_back_as_they_went(node: NodeProcess, texts: list[str]) -> None:
     encoded, decoded = node.run(ROUND_TRIP, texts)

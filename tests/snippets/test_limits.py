@@ -144,7 +144,7 @@ def test_an_action_needs_far_fewer_secrets_than_auth0_keeps(server_exchange: boo
     assert all(len(name) <= 128 for name in secrets)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 @given(goal=goals())
 def test_every_message_names_a_place_of_the_goal(goal: WebGoal) -> None:
     for problem in (*problems_of(goal), *warnings_of(goal)):

@@ -63,7 +63,7 @@ IN_JAVASCRIPT = (
 texts_of_people = st.lists(st.text(max_size=30) | st.text("!~*'()%.-_ \u2028<\x00\ud800", max_size=30), max_size=6)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(texts=texts_of_people)
 def test_python_encodes_as_the_site_does_and_the_action_decodes_it(node: NodeProcess, texts: list[str]) -> None:
     # given any texts, encoded here

@@ -60,7 +60,7 @@ class Login:
 
 def few(examples: int) -> settings:
     """Each example is a crowd: a few of them are many posts."""
-    return settings(max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    return settings(max_examples=examples, suppress_health_check=[HealthCheck.too_slow])
 
 
 def empty(shop: Shop) -> None:

@@ -13,7 +13,7 @@ from snippets.goals import PROFILE_ID, IdentifierLink
 from tests.tokens.conftest import LINKS, MAPPINGS, NAMESPACE, Shop
 from tests.tokens.issuer import signed_text
 
-BOUNDED = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+BOUNDED = settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 TEXTS = st.text(max_size=20) | st.text(st.sampled_from("aA1 \0\n\ud800\udfff\u202e\u00e9\U0001f600"), max_size=20)
 """Any characters, and those often that a database, a page or an encoder may stumble over."""
 LONG_TEXTS = st.text(st.sampled_from("aA1\0\ud800"), min_size=8, max_size=64)
