@@ -1,6 +1,9 @@
 """Trying a goal with server exchange: the Action's call is answered here, and nothing is written."""
 
 from collections.abc import Callable
+from typing import Any
+
+import pytest
 
 from tests.factories import to_auth0
 from tests.tokens.conftest import MAPPINGS, Shop
@@ -46,3 +49,18 @@ def test_a_call_that_would_be_refused_is_shown_with_the_reason(
     # then the page says what Websync would answer, and the login goes on
     assert "and answer 401." in text_of(shown)
     assert "websync 401" in text_of(shown)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"login_kind": "without_values"}, {"login_kind": "refresh_with_values"}, {"code": "rule"}]
+)
+def test_what_is_no_login_makes_no_call_in_a_trial_either(
+    make_shop: Callable[..., Shop], open_page: OpenPage, changes: dict[str, Any]
+) -> None:
+    # given a goal with server exchange
+    shop = make_shop(server_exchange=True, mappings=(*MAPPINGS, TO_APP))
+    # when silent authentication, a refresh of the tokens, or the legacy Rule is tried
+    shown = text_of(open_page(shop).run(**changes))
+    # then, as in Auth0, nobody is called, and the page says so
+    assert "It called Websync" not in shown
+    assert "It did not call Websync" in shown

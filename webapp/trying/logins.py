@@ -72,7 +72,7 @@ class TriedLogin:
             **self.around,
             "user": {"user_metadata": {}, "app_metadata": {}, **self.user},
             "request": request | {part: sent[part] | (typed.get(part) or {}) for part in ("query", "body")},
-            "transaction": {"protocol": self._protocol, **(self.around.get("transaction") or {})},
+            "transaction": {**self._asked, **(self.around.get("transaction") or {})},
         }
 
     def as_context(self) -> Json:
@@ -85,6 +85,12 @@ class TriedLogin:
             if value is not None:
                 _put(context, source.rule[1:], value)
         return context
+
+    @property
+    def _asked(self) -> Json:
+        """How the tokens are asked for. By this an Action knows a login from a renewal."""
+        prompt = {"prompt": ["none"]} if self.kind is LoginKind.WITHOUT_VALUES else {}
+        return {"protocol": self._protocol, **prompt}
 
     @property
     def _protocol(self) -> str:
