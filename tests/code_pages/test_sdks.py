@@ -1,15 +1,17 @@
 """The choice of the SDK, its guides and its files."""
 
+import re
 from collections.abc import Callable
 
 import pytest
 from flask.testing import FlaskClient
 
+from snippets.goals import Mapping
 from snippets.rendering import SnippetKind, render
 from snippets.sdks import NATIVE_SDKS, SCRIPT_SDKS, Sdk
 from tests.code_pages.conftest import GOAL_KEY, PUBLIC_URL, SaveGoal
 from tests.code_pages.test_pages import NOWHERE, PAGE, shown_code, text_of
-from tests.factories import make_full_goal
+from tests.factories import make_full_goal, to_auth0
 from webapp.code_pages.sdk_guides import GUIDE_GROUPS, GUIDES
 
 
@@ -31,7 +33,7 @@ def test_the_page_shows_the_code_of_the_sdk_that_was_chosen_last(admin_client: F
     goal = make_full_goal(key=GOAL_KEY, public_url=PUBLIC_URL, revision=1)
     for kind in (SnippetKind.APPLICATION, SnippetKind.TOKEN):
         assert shown_code(page, kind) == render(goal, kind, sdk=sdk).code
-    for line in (*GUIDES[sdk].login_after.splitlines(), *GUIDES[sdk].token_call.splitlines()):
+    for line in (*GUIDES[sdk].login_lines(goal).splitlines(), *GUIDES[sdk].token_call.splitlines()):
         assert " ".join(line.split()) in text_of(page)
     # and only where a page can load it as a script, it says how
     assert (f"/sync/{GOAL_KEY}/token.js" in text_of(page)) == (sdk in SCRIPT_SDKS)
@@ -79,11 +81,41 @@ def test_each_guide_is_a_page_of_its_own(admin_client: FlaskClient, option: str,
     # when a guide is opened
     page = admin_client.get(f"{PAGE}/guides/{option}/{sdk}").text
     # then it has that SDK's code and lines, whichever was chosen before
-    code = render(make_full_goal(key=GOAL_KEY, public_url=PUBLIC_URL, revision=1), SnippetKind(kind), sdk=sdk).code
-    assert shown_code(page, SnippetKind(kind)) == code
+    goal = make_full_goal(key=GOAL_KEY, public_url=PUBLIC_URL, revision=1)
+    assert shown_code(page, SnippetKind(kind)) == render(goal, SnippetKind(kind), sdk=sdk).code
     guide = GUIDES[sdk]
-    for line in (guide.login_after if option == "rule" else guide.token_call).splitlines():
+    for line in (guide.login_lines(goal) if option == "rule" else guide.token_call).splitlines():
         assert " ".join(line.split()) in text_of(page)
+
+
+@pytest.mark.parametrize("mappings", [(), (to_auth0("user_metadata.newsletter", "newsletter"),)], ids=["none", "one"])
+@pytest.mark.parametrize("sdk", sorted(NATIVE_SDKS))
+def test_the_guide_of_an_app_calls_the_code_as_the_goal_makes_it(
+    admin_client: FlaskClient, connect: Callable[..., None], save: SaveGoal, sdk: Sdk, mappings: tuple[Mapping, ...]
+) -> None:
+    # given a goal that sends values to Auth0, or none
+    connect(NOWHERE)
+    save(mappings=mappings)
+    # when the guide for an app is opened
+    page = text_of(admin_client.get(f"{PAGE}/guides/rule/{sdk}").text)
+    # then it passes to the code exactly what that takes, and says what values there are
+    goal = make_full_goal(mappings=mappings)
+    code = render(goal, SnippetKind.APPLICATION, sdk=sdk).code
+    [call] = re.findall(r"^//.*(websyncParameters\([^)]*\))", code, re.MULTILINE)
+    assert page.count(call) == 2  # in the lines to write, and in the comment of the code
+    assert ("values" in call) == bool(mappings)
+    assert ("What it lacks is not sent." in page) == bool(mappings)
+
+
+@pytest.mark.parametrize("sdk", sorted(NATIVE_SDKS))
+def test_the_token_guide_of_an_app_needs_nothing_of_the_rule_option(
+    admin_client: FlaskClient, connect: Callable[..., None], save: SaveGoal, sdk: Sdk
+) -> None:
+    # given a goal whose Rule option is off, so that there is no code for the login
+    connect(NOWHERE)
+    save(enable_rule=False)
+    # when the guide for an app is opened, then its lines call only what is there
+    assert "websyncParameters" not in admin_client.get(f"{PAGE}/guides/token/{sdk}").text
 
 
 @pytest.mark.parametrize("option", ["rule", "token", "nothing"])

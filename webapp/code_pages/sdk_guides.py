@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from snippets.goals import WebGoal
 from snippets.sdks import Sdk
 
 
@@ -10,8 +11,9 @@ from snippets.sdks import Sdk
 class SdkGuide:
     """``title`` is for the tab. ``login_before`` becomes ``login_after``; ``token_call`` is what runs after a login.
 
-    ``login_note`` and ``token_note`` say where that stands. ``language`` is Pygments' name for these lines. ``caveat``
-    says what our tests cannot do with the code.
+    ``login_with_values`` takes the place of ``login_after`` where the goal sends values and these lines have to name
+    them. ``login_note`` and ``token_note`` say where that stands. ``language`` is Pygments' name for these lines.
+    ``caveat`` says what our tests cannot do with the code.
     """
 
     title: str
@@ -22,6 +24,11 @@ class SdkGuide:
     token_call: str
     language: str = "javascript"
     caveat: str = ""
+    login_with_values: str = ""
+
+    def login_lines(self, goal: WebGoal) -> str:
+        """Return what ``login_before`` becomes for this goal."""
+        return (goal.browser_properties and self.login_with_values) or self.login_after
 
 
 NATIVE_LOGIN_NOTE = (
@@ -124,7 +131,7 @@ useSyncWithWebsync();""",
         """app.use(auth({ ...config, routes: { login: false } }));
 app.get("/login", require("./websync-login")({ returnTo: "/" }));
 
-// in your pages
+// in your pages, where the link is <a href="/login" id="login">Log in</a>
 document.querySelector("#login").addEventListener("click", loginWithWebsync);""",
         "The first file goes into your pages, the second is a route that gives them the token of the session. Each "
         "token is posted once, so every page may call it.",
@@ -154,6 +161,7 @@ NATIVE_GUIDES: Mapping[Sdk, SdkGuide] = {
     syncWithWebsync(credentials, profileId: profileId)""",
         "swift",
         NOT_EXECUTED,
+        "Auth0.webAuth().parameters(websyncParameters(profileId: profileId, values: values)).start()",
     ),
     Sdk.ANDROID: SdkGuide(
         "Android",
@@ -168,6 +176,9 @@ WebAuthProvider.login(account).withParameters(websyncParameters(profileId)).star
 }""",
         "kotlin",
         NOT_EXECUTED,
+        """import websync.websyncParameters
+
+WebAuthProvider.login(account).withParameters(websyncParameters(profileId, values)).start(context, callback)""",
     ),
     Sdk.FLUTTER: SdkGuide(
         "Flutter",
@@ -179,25 +190,31 @@ final credentials = await auth0.webAuthentication().login(parameters: websyncPar
         f"{NATIVE_CALL_NOTE} It is for iOS and Android: on the web take the code for JavaScript.",
         """import 'websync_token.dart';
 
-final credentials = await auth0.webAuthentication().login(parameters: websyncParameters(profileId));
+// credentials are what login() gave
 syncWithWebsync(credentials, profileId);""",
         "dart",
         NOT_EXECUTED,
+        """import 'websync_application.dart';
+
+final credentials = await auth0.webAuthentication().login(parameters: websyncParameters(profileId, values));""",
     ),
     Sdk.REACT_NATIVE: SdkGuide(
         "React Native",
         NATIVE_LOGIN_NOTE,
-        "await authorize({ scope });",
+        "const credentials = await authorize({ scope });",
         """import { websyncParameters } from "./websync-application";
 
-await authorize({ scope, additionalParameters: websyncParameters(profileId) });""",
+const credentials = await authorize({ scope, additionalParameters: websyncParameters(profileId) });""",
         NATIVE_CALL_NOTE,
         """import { syncWithWebsync } from "./websync-token";
 
-const credentials = await authorize({ scope, additionalParameters: websyncParameters(profileId) });
+// credentials are what authorize() gave
 syncWithWebsync(credentials, profileId);""",
         "typescript",
         "Our tests execute this code without React Native: try it in your app before you release it.",
+        """import { websyncParameters } from "./websync-application";
+
+const credentials = await authorize({ scope, additionalParameters: websyncParameters(profileId, values) });""",
     ),
 }
 

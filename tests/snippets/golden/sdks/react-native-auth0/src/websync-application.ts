@@ -1,9 +1,9 @@
 // Websync goal "Shop visitors, everything", revision 7.
 // Generated code: edit the goal on "https://websync.example/goals/shop-goal", not this file.
 // Save it as "src/websync-application.ts". In the components that log visitors in, replace
-//   await authorize({ scope });
+//   const credentials = await authorize({ scope });
 // by
-//   await authorize({ scope, additionalParameters: websyncParameters(profileId, values) });
+//   const credentials = await authorize({ scope, additionalParameters: websyncParameters(profileId, values) });
 
 // The parameters that carry BlueConic's values through the login. What is missing or too long is left out.
 // Give it what BlueConic's mobile SDK tells you: the profile's id, and lists of values by the ids of their properties.
