@@ -82,13 +82,25 @@ def test_code_of_several_files_needs_a_folder(tmp_path: Path) -> None:
     for output in ([], ["--output", str(tmp_path / "one.js")]):
         refused = run(*words, *output)
         assert refused.exit_code == 2
-        assert "This code has 2 files: name a folder that exists with --output." in refused.output
-    # then only a folder takes it, each file at its place in a project
-    assert run(*words, "--output", str(tmp_path)).exit_code == 0
-    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.js")) == [
-        "app/websync-token.js",
-        "app/websync/token/route.js",
-    ]
+        assert "This code has 2 files: name a folder with --output, with / at its end." in refused.output
+    # then only a folder takes it, whether it is there or made now, each file at its place in a project
+    for folder in (str(tmp_path), f"{tmp_path}/new/site/"):
+        assert run(*words, "--output", folder).exit_code == 0
+        for path in ("app/websync-token.js", "app/websync/token/route.js"):
+            assert (Path(folder) / path).is_file()
+
+
+@pytest.mark.parametrize("output", ["taken/", "taken/more/code.js"])
+def test_a_place_that_cannot_be_written_is_named(output: str, tmp_path: Path) -> None:
+    # given a file where a folder would have to be
+    (tmp_path / "taken").write_text("mine")
+    words = ["snippet", "--config", str(EXAMPLE), "--goal", "web-shop-1", "--kind", "action"]
+    # when code is to be written there
+    refused = run(*words, "--output", f"{tmp_path}/{output}")
+    # then that is said, and the file is left alone
+    assert refused.exit_code == 1
+    assert "cannot be written" in refused.output
+    assert (tmp_path / "taken").read_text() == "mine"
 
 
 @pytest.mark.parametrize(
@@ -102,14 +114,15 @@ def test_code_of_several_files_needs_a_folder(tmp_path: Path) -> None:
     ],
 )
 def test_files_for_a_pipeline_are_written_into_a_folder(kind: str, paths: list[str], tmp_path: Path) -> None:
-    # given a folder of a pipeline
+    # given a pipeline that has checked its repository out, without the folder
+    folder = tmp_path / "auth0" / "websync"
     words = ["snippet", "--config", str(EXAMPLE), "--goal", "web-shop-1"]
     # when its files are written there, twice
     for _ in range(2):
-        assert run(*words, "--kind", kind, "--output", str(tmp_path)).exit_code == 0
+        assert run(*words, "--kind", kind, "--output", str(folder)).exit_code == 0
     # then each stands where the pipeline's tool looks for it, and one is the Action
-    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*")) == paths
-    [action] = tmp_path.rglob("*.js")
+    assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*.*")) == paths
+    [action] = folder.rglob("*.js")
     assert action.read_text(encoding="utf-8") == run(*words, "--kind", "action").output
 
 

@@ -11,7 +11,7 @@ from flask import Flask
 
 from snippets.goals import WebGoal
 from snippets.limits import problems_of, warnings_of
-from snippets.rendering import Snippet, SnippetKind, render
+from snippets.rendering import PIPELINE_KINDS, SnippetKind, render
 from snippets.sdks import Sdk
 from webapp import checking, serving
 from webapp.accounts.audit import record
@@ -78,7 +78,7 @@ def demo(folder: Path, port: int, tenant_port: int, shop_port: int) -> None:
 @click.option("--goal", "name", required=True, help="The goal's name or key.")
 @click.option("--kind", required=True, type=click.Choice([kind.value for kind in SnippetKind]))
 @click.option("--sdk", default=Sdk.SPA_JS.value, show_default=True, type=click.Choice([sdk.value for sdk in Sdk]))
-@click.option("--output", type=click.Path(path_type=Path), help="A file or a folder; without it the code is printed.")
+@click.option("--output", type=click.Path(), help="A file, or a folder (/ at its end); without it the code is printed.")
 @click.option(
     "--public-url",
     envvar="WEBSYNC_PUBLIC_URL",
@@ -87,22 +87,24 @@ def demo(folder: Path, port: int, tenant_port: int, shop_port: int) -> None:
     show_default=True,
     help="Where browsers reach Websync.",
 )
-def snippet(file: Path, name: str, kind: str, sdk: str, output: Path | None, public_url: str) -> None:
+def snippet(file: Path, name: str, kind: str, sdk: str, output: str | None, public_url: str) -> None:
     """Render one kind of code of a web goal. Needs no database and no network."""
     goal = _goal_of(_read_file(file, public_url=public_url, allow_loopback=True), name)
     if problems := problems_of(goal):
         _exit_with_lines("\n".join(map(str, problems)))
     _print_warnings(goal)
     code = render(goal, SnippetKind(kind), sdk=Sdk(sdk))
-    if output is not None and output.is_dir():
-        _write_into(output, code)
+    if output is not None and (output.endswith("/") or Path(output).is_dir() or code.kind in PIPELINE_KINDS):
+        for each in code.files:
+            _write(Path(output) / each.path, each.code)
     elif len(code.files) > 1:
-        raise click.UsageError(f"This code has {len(code.files)} files: name a folder that exists with --output.")
+        raise click.UsageError(
+            f"This code has {len(code.files)} files: name a folder with --output, with / at its end."
+        )
     elif output is None:
         click.echo(code.code, nl=False)
     else:
-        output.write_text(code.code, encoding="utf-8")
-        click.echo(f"Wrote {output}", err=True)
+        _write(Path(output), code.code)
 
 
 @main.command()
@@ -174,13 +176,14 @@ def sign_in_link(email: str) -> None:
         click.echo(link_url(current_settings().public_url, token))
 
 
-def _write_into(folder: Path, snippet: Snippet) -> None:
-    """Write each file to its path below ``folder``, which stands for the root of somebody's project."""
-    for file in snippet.files:
-        path = folder / file.path
+def _write(path: Path, code: str) -> None:
+    """Write a file, and make the folders that it stands in."""
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(file.code, encoding="utf-8")
-        click.echo(f"Wrote {path}", err=True)
+        path.write_text(code, encoding="utf-8")
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be written: {error.strerror}.") from error
+    click.echo(f"Wrote {path}", err=True)
 
 
 def _origin(text: str) -> str:
