@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from snippets.claims import added_claims, claim_name, fields_to_read
-from snippets.exchange import action_secrets, exchange_url, login_claim
+from snippets.exchange import action_secrets, exchange_url, login_claim, sent_claims
 from snippets.fields import LOGIN_FIELDS, VERIFIED_BY, parse_field, source_of
 from snippets.goals import Direction, IdentifierLink, Mapping, TokenKind, WebGoal
 from snippets.parameters import parameter_name
@@ -102,6 +102,8 @@ def tame(goal: WebGoal) -> WebGoal:
 
     def field(path: str) -> str:
         root, *rest = path.split(".")
+        if path in LOGIN_FIELDS:
+            return path
         return ".".join([root, *(numbers.setdefault(segment, f"s{len(numbers)}") for segment in rest)])
 
     return replace(
@@ -116,7 +118,7 @@ def tame(goal: WebGoal) -> WebGoal:
 
 
 @MANY
-@given(goal=hostile_goals())
+@given(goal=hostile_goals() | goals(server_exchange=True))
 def test_no_name_changes_what_the_code_is(node: NodeProcess, goal: WebGoal) -> None:
     # given the code of a goal with hostile names, and that of one with tame names
     parsed, expected = (parse(node, list(files_of(each))) for each in (goal, tame(goal)))
@@ -127,6 +129,7 @@ def test_no_name_changes_what_the_code_is(node: NodeProcess, goal: WebGoal) -> N
     names = {claim.name for claim in added_claims(goal)} | {goal.token_url, *goal.client_ids}
     names |= {parameter_name(each) for each in goal.browser_properties}
     names |= set(goal.audiences) if goal.token_kind is TokenKind.ACCESS_TOKEN else set()
+    names |= {exchange_url(goal), *(claim.name for claim in sent_claims(goal))} if goal.server_exchange else set()
     assert names <= set(texts)
 
 

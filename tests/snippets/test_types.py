@@ -77,11 +77,13 @@ def test_the_code_for_sites_uses_each_sdk_as_it_is_declared(node: NodeProcess, p
 
 @pytest.mark.parametrize("name", GOALS)
 def test_the_action_and_the_rule_use_what_auth0_gives_them(node: NodeProcess, project: Path, name: str) -> None:
-    # given both, where there is no browser
-    action, rule = project / "action.js", project / "rule.js"
+    # given both, and the Action with the guard for a move, where there is no browser
+    action, guarded, rule = project / "action.js", project / "guarded-action.js", project / "rule.js"
     action.write_text(render(GOALS[name], SnippetKind.ACTION).code, encoding="utf-8")
+    with_guard = render(GOALS[name], SnippetKind.ACTION, old_rule_id="rul_0123456789abcDEF").code
+    guarded.write_text(with_guard, encoding="utf-8")
     rule.write_text(f"checkRule(\n{render(GOALS[name], SnippetKind.RULE).code});\n", encoding="utf-8")
-    files = [HOME / "types" / "action" / "globals.d.ts", action, rule]
+    files = [HOME / "types" / "action" / "globals.d.ts", action, guarded, rule]
     # when they are checked, then nothing is wrong
     assert mistakes(node, files, lib=["es2022"]) == []
 

@@ -1,12 +1,15 @@
 """The real Action in Node, and the real service over HTTP: whatever goes wrong between them, the login succeeds."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event, Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import event
+from werkzeug.exceptions import BadGateway
+from werkzeug.test import run_wsgi_app
 
 from snippets.goals import Mapping, MergeStrategy
 from snippets.rendering import SnippetKind, render
@@ -18,6 +21,9 @@ from tests.snippets.test_exchange import REAL_FETCH
 from tests.tokens.conftest import LINKS, Shop
 from tests.tokens.test_login_exchange import make_secret
 from webapp.profiles.embedded import find_profiles
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 MAPPINGS = (
     Mapping("email", "email"),
@@ -96,6 +102,30 @@ def test_without_the_right_secret_the_browser_s_post_still_counts(
     assert points(exchange) == ["5"]
 
 
+def test_a_call_whose_answer_was_lost_is_made_again_and_counts_once(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a proxy that lets the first call through, and loses its answer
+    app, calls = exchange.shop.app, []
+    answer = app.wsgi_app
+
+    def losing(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        calls.append(environ["PATH_INFO"])
+        if len(calls) > 1:
+            return answer(environ, start_response)
+        run_wsgi_app(answer, environ)
+        return BadGateway()(environ, start_response)
+
+    monkeypatch.setattr(app, "wsgi_app", losing)
+    # when somebody logs in, and the browser's post comes too
+    seen = exchange.log_in()
+    state = exchange.post_token(seen)["state"]
+    # then the Action told of the login once more and got the values, and the login counted once
+    assert calls == [f"/sync/{exchange.shop.goal.key}/login"] * 2 + [exchange.shop.path]
+    assert (seen["app"], seen["console"]) == ({"sum": "5"}, [])
+    assert (points(exchange), state) == (["5"], "CREATED")
+
+
 def test_a_user_with_five_megabytes_logs_in(exchange: Exchange) -> None:
     # given a field that no call may carry
     seen = exchange.log_in(biography="x" * 5_000_000)
@@ -114,6 +144,31 @@ def test_a_slow_database_holds_nobody_up_and_counts_once(exchange: Exchange) -> 
     wait_until(lambda: is_known(exchange.shop))
     exchange.post_token(seen)
     assert points(exchange) == ["5"]
+
+
+def test_a_database_that_stays_busy_is_told_and_the_browser_s_post_still_counts(exchange: Exchange) -> None:
+    # given a database that the service gives up to wait for sooner than the Action does
+    with impatient(exchange.shop), busy(exchange.shop):
+        seen = exchange.log_in()
+    # then the service said so, twice, and the login succeeded
+    assert (seen["app"], seen["console"]) == ({}, ["websync 503"])
+    assert exchange.shop.count() == (0, 0)
+    # and once the database is free, the token does the work
+    assert exchange.post_token(seen)["state"] == "CREATED"
+    assert points(exchange) == ["5"]
+
+
+@contextmanager
+def impatient(shop: Shop) -> Iterator[None]:
+    """Let the service wait for the database for a moment only."""
+    statement = "PRAGMA busy_timeout = 50" if shop.database.is_sqlite else "SET lock_timeout = '50ms'"
+
+    def hurry(connection: Any, *_: object) -> None:
+        connection.execute(statement)
+
+    event.listen(shop.database.engine, "checkout", hurry)
+    yield
+    event.remove(shop.database.engine, "checkout", hurry)
 
 
 @contextmanager
