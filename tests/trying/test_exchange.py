@@ -64,3 +64,22 @@ def test_what_is_no_login_makes_no_call_in_a_trial_either(
     # then, as in Auth0, nobody is called, and the page says so
     assert "It called Websync" not in shown
     assert "It did not call Websync" in shown
+
+
+def test_what_keeps_a_value_from_auth0_is_named_at_its_mapping(
+    make_shop: Callable[..., Shop], open_page: OpenPage
+) -> None:
+    # given a goal with server exchange, and a visitor of whom Websync knows nothing yet
+    newsletter, tier = to_auth0("user_metadata.newsletter", "newsletter"), to_auth0("app_metadata.tier", "tier")
+    page = open_page(make_shop(server_exchange=True, mappings=(newsletter, tier)))
+    # when a login brings a value that is too long for a parameter
+    typed: dict[str, Any] = {"value-newsletter": "x" * 256}
+    shown = text_of(page.run(**typed))
+    # then both rows say why nothing is written
+    assert "Mapping 1 ( user_metadata.newsletter ← newsletter ): longer than 255 characters when encoded" in shown
+    assert "Mapping 2 ( app_metadata.tier ← tier ): Websync answered no other value" in shown
+    # and where nobody is called, that is said
+    typed = {"value-newsletter": "", "login_kind": "refresh_with_values"}
+    shown = text_of(page.run(**typed))
+    assert "Mapping 1 ( user_metadata.newsletter ← newsletter ): the browser has no value" in shown
+    assert "Mapping 2 ( app_metadata.tier ← tier ): Websync was not called" in shown

@@ -29,19 +29,25 @@ def notes_to_auth0(goal: WebGoal, login: TriedLogin, done: Run) -> Iterator[Note
     """Yield what became of the values that travel to Auth0."""
     if login.kind is LoginKind.WITHOUT_VALUES or done.failure is not None:
         return
-    before, after = {"user_metadata": login.user.get("user_metadata")}, {"user_metadata": done.user_metadata}
+    before = {"user_metadata": login.user.get("user_metadata"), "app_metadata": login.user.get("app_metadata")}
+    after = {"user_metadata": done.user_metadata, "app_metadata": done.app_metadata}
     for position, mapping in _places(goal, Direction.TO_AUTH0):
-        if goal.server_exchange:  # then the answer brings what the browser does not
-            return
-        texts = login.values.get(mapping.profile_property, ())
-        if not any(texts):
-            yield Note(position, mapping, "the browser has no value, so nothing is written", is_problem=False)
-        elif encode_values(texts) is None:
+        texts = login.values.get(mapping.profile_property, ()) if mapping.is_by_browser else ()
+        path = source_of(mapping.auth0_field).action[1:]
+        if any(texts) and encode_values(texts) is None:
             yield Note(position, mapping, f"longer than {MAX_VALUE_LENGTH} characters when encoded: not sent")
-        else:
-            path = source_of(mapping.auth0_field).action[1:]
-            if value_at(before, path) == value_at(after, path):
-                yield Note(position, mapping, "changes nothing in Auth0", is_problem=False)
+        elif value_at(before, path) == value_at(after, path):
+            yield Note(position, mapping, _why_unchanged(mapping, done, is_sent=any(texts)), is_problem=False)
+
+
+def _why_unchanged(mapping: Mapping, done: Run, *, is_sent: bool) -> str:
+    if is_sent:
+        return "changes nothing in Auth0"
+    if done.exchanges:
+        return "Websync answered no other value, so nothing is written"
+    if mapping.is_by_browser:
+        return "the browser has no value, so nothing is written"
+    return "Websync was not called, so nothing is written"
 
 
 def notes_to_profile(goal: WebGoal, login: TriedLogin, plan: Plan) -> Iterator[Note]:
