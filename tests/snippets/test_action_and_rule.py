@@ -61,6 +61,22 @@ def test_a_missing_field_that_clears_its_property_is_null(log_in: Engine) -> Non
     assert log_in(goal, Visit({"nickname": "annie"})).id_token_claims == {NS + "nickname": "annie"}
 
 
+def test_linked_accounts_have_the_fields_of_each(log_in: Engine) -> None:
+    # given rows that read a user's accounts, of which there may be several
+    fields = ("identities.0.provider", "identities.1.profileData.given_name", "identities.2.provider")
+    goal = make_goal(mappings=tuple(Mapping(field, f"account_{index}") for index, field in enumerate(fields)))
+    accounts = [
+        {"provider": "auth0", "connection": "users", "user_id": "1", "isSocial": False},
+        {"provider": "google-oauth2", "user_id": "2", "isSocial": True, "profileData": {"given_name": "Ann"}},
+    ]
+    # when somebody with two accounts logs in, and somebody with one
+    both, one = (log_in(goal, Visit({"identities": accounts[:count]})) for count in (2, 1))
+    # then the token has what there is
+    assert both.id_token_claims == {NS + fields[0]: "auth0", NS + fields[1]: "Ann"}
+    assert one.id_token_claims == {NS + fields[0]: "auth0"}
+    assert (both.console, one.console) == ([], [])
+
+
 @pytest.mark.parametrize("name", ["toString", "hasOwnProperty", "valueOf", "length"])
 def test_a_name_that_every_object_inherits_is_not_a_field(log_in: Engine, name: str) -> None:
     # given rows that read such a name, what is inside it, and one that writes it
