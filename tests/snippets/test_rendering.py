@@ -10,9 +10,10 @@ import pytest
 from snippets.consent import ConsentRule
 from snippets.goals import PROFILE_ID, IdentifierLink, Mapping, MergeStrategy, TokenKind, WebGoal
 from snippets.rendering import PIPELINE_KINDS, SITE_KINDS, SnippetKind, render
-from snippets.sdks import Sdk
+from snippets.sdks import NATIVE_SDKS, SCRIPT_SDKS, Sdk
 from tests.factories import CONSENT, make_full_goal, make_goal, to_auth0
 from tests.javascript import NodeProcess
+from tests.snippets.test_types import NODE_MODULES
 
 GOLDEN = Path(__file__).parent / "golden"
 CODE_KINDS = [kind for kind in SnippetKind if kind not in PIPELINE_KINDS]
@@ -180,3 +181,34 @@ def test_the_token_snippet_is_small(token_kind: TokenKind, consent: ConsentRule 
     # when its code is compressed as servers do, then it is under 2 KiB, comments included
     for file in render(goal, SnippetKind.TOKEN, sdk=sdk).files:
         assert len(gzip.compress(file.code.encode())) < 2048
+
+
+RULE = ConsentRule(
+    ("marketing", "statistics", "personalisation", "recommendations", "service"), CONSENT.opt_in, CONSENT.opt_out
+)
+MINIFY = """
+const compilerOptions = { experimentalDecorators: true };
+const settings = { loader: given.loader, minify: true, tsconfigRaw: { compilerOptions } };
+return require(given.esbuild).transformSync(given.code, settings).code;
+"""
+
+
+@pytest.mark.parametrize("consent", [None, RULE], ids=["all", "consent"])
+@pytest.mark.parametrize("sdk", sorted(set(Sdk) - NATIVE_SDKS))
+def test_what_browsers_get_of_the_token_snippet_is_small_for_long_names_too(
+    node: NodeProcess, consent: ConsentRule | None, sdk: Sdk
+) -> None:
+    # given a goal with longer names than most
+    goal = make_full_goal(
+        name="Visitors of the web shop who take part in the loyalty programme",
+        public_url="https://websync.marketing.a-long-company-name.example.com",
+        key="PjvQCxRr4Qxk",
+        consent=consent,
+    )
+    [file, *_] = render(goal, SnippetKind.TOKEN, sdk=sdk).files
+    code = file.code
+    if sdk not in SCRIPT_SDKS:  # what has imports goes through a bundler
+        loader = "ts" if file.language == "typescript" else "js"
+        code = node.run(MINIFY, {"esbuild": str(NODE_MODULES / "esbuild"), "code": code, "loader": loader})
+    # when it is compressed as servers do, then it is under 2 KiB
+    assert len(gzip.compress(code.encode())) < 2048

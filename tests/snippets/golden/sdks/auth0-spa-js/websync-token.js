@@ -42,7 +42,7 @@ async function syncWithWebsync(auth0Client) {
     return btoa(String.fromCharCode(...new Uint8Array(digest)));
   }
 
-  // Without storage a token is posted again; Websync applies it once.
+  // Without storage it is posted again, and applied once.
   function stored(use) {
     try {
       return use(localStorage);
@@ -51,7 +51,7 @@ async function syncWithWebsync(auth0Client) {
     }
   }
 
-  // Up to four attempts; the last answer, if there was any.
+  // Up to four attempts.
   async function post(body) {
     const headers = { "content-type": "application/json" };
     for (let attempt = 1; ; attempt++) {
@@ -75,7 +75,7 @@ async function syncWithWebsync(auth0Client) {
       if (client?.isInEditMode?.() || client?.isInSimulatorMode?.()) return null;
       profileId = client?.profile.getProfile()?.getId() || null;
     } catch {
-      // The token alone says who the visitor is.
+      // The token will do.
     }
     const response = await post(JSON.stringify({ token, profileId }));
     const answer = (await response?.json().catch(() => null)) ?? {};
@@ -91,7 +91,7 @@ async function syncWithWebsync(auth0Client) {
     } catch {}
     return detail;
   } catch {
-    // Nobody is logged in, or something broke: visitors need not see it.
+    // Visitors need not see it.
     return null;
   }
 }
