@@ -122,6 +122,16 @@ def test_react_native_encodes_values_as_sites_do(node: NodeProcess, texts: list[
     assert found == {"ext-bc_profile_id": "p-1"} | ({} if encoded is None else {"ext-bcp_newsletter": encoded})
 
 
+@pytest.mark.parametrize("name", ["constructor", "__proto__", "toString"])
+def test_react_native_finds_no_value_in_a_name_that_every_object_inherits(node: NodeProcess, name: str) -> None:
+    # given a property with such an id, for which the app has no value
+    goal = make_goal(mappings=(to_auth0("user_metadata.odd", name), *NEWSLETTER.mappings))
+    call = "return exports.websyncParameters(null, given);"
+    # when somebody logs in, then the login goes on with the others
+    found = run_react_native(node, goal, SnippetKind.APPLICATION, call, {"newsletter": ["yes"]})
+    assert found == {"ext-bcp_newsletter": "yes"}
+
+
 @pytest.mark.parametrize("profile_id", [None, "", "p 1", "p-1\n", "x" * 65])
 def test_react_native_leaves_out_what_is_no_profile_id(node: NodeProcess, profile_id: str | None) -> None:
     call = "return exports.websyncParameters(given.profileId);"

@@ -102,7 +102,8 @@ useSyncWithWebsync();""",
         "Paste this code into the pages that log visitors in, then replace the call of auth0.js.",
         "webAuth.authorize(options);",
         "loginWithWebsync(webAuth, options);",
-        "Call it in the page to which Auth0 sends visitors back, with what parseHash() found there.",
+        "Call it in the page to which Auth0 sends visitors back, with what parseHash() found there. For ID tokens the "
+        "login's responseType has to include id_token, for access tokens token.",
         """webAuth.parseHash((error, authResult) => {
   if (authResult) syncWithWebsync(authResult);
 });""",

@@ -16,8 +16,9 @@ export function websyncParameters(profileId?: string | null, values: Record<stri
     ["favouriteCategory", "ext-bcp_favouritecategory_ucudav"],
     ["first_visit", "ext-bcp_first_visit"],
   ];
+  const given = new Map(Object.entries(values));
   for (const [id, parameter] of properties) {
-    const value = encodeValues(values[id] ?? []);
+    const value = encodeValues(given.get(id) ?? []);
     if (value !== null) parameters[parameter] = value;
   }
   return parameters;
