@@ -21,7 +21,7 @@ STOREYS = [
     {"health"},
     {"metrics", "rates", "slow_clients"},
     {"errors"},
-    {"assets", "database", "group_commit", "logs", "moments", "sealing", "settings"},
+    {"assets", "database", "group_commit", "logs", "moments", "rows", "sealing", "settings"},
 ]
 LEVELS = {room: level for level, rooms in enumerate(STOREYS) for room in rooms}
 # The list below the floors: modules there may use each other.
