@@ -126,13 +126,12 @@ def test_a_wrong_change_of_a_user_is_refused(management: httpx2.Client, user_id:
 
 
 def test_connections_come_by_offset_and_by_checkpoint(management: httpx2.Client) -> None:
-    assert len(management.get("connections").json()) == 3
-    assert [entry["strategy"] for entry in management.get("connections", params={"strategy": "auth0"}).json()] == [
-        "auth0"
-    ]
-    first = management.get("connections", params={"take": 2}).json()
-    second = management.get("connections", params={"take": 2, "from": first["next"]}).json()
-    assert len({each["id"] for each in (*first["connections"], *second["connections"])}) == 3
+    assert len(management.get("connections").json()) == 5
+    databases = management.get("connections", params={"strategy": "auth0"}).json()
+    assert [entry["strategy"] for entry in databases] == ["auth0"] * 3
+    first = management.get("connections", params={"take": 3}).json()
+    second = management.get("connections", params={"take": 3, "from": first["next"]}).json()
+    assert len({each["id"] for each in (*first["connections"], *second["connections"])}) == 5
     assert "next" not in second
 
 

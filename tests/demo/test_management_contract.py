@@ -11,7 +11,10 @@ from openapi_schema_validator import OAS31Validator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
-from tests.demo.conftest import ADA, Visitor, deploy
+from tests.demo.conftest import ADA, RunningTenant, Visitor, deploy
+from webapp.demo.faults import JobOutcome, set_faults
+from webapp.demo.population import populate
+from webapp.demo.seed import CUSTOMERS
 
 DOCUMENT = Path(__file__).parents[3] / "shared" / "reference" / "auth0-management-openapi.yml"
 
@@ -105,3 +108,42 @@ def test_a_changed_user_follows_the_document(document: dict[str, Any], managemen
     validate(document, change, "/users/{id}", "patch", "requestBody")
     answer = management.patch(f"users/{ADA}", json=change).json()
     validate(document, answer, "/users/{id}", "patch", "responses", "200")
+
+
+def test_an_export_job_follows_the_document(
+    document: dict[str, Any], management: httpx2.Client, tenant: RunningTenant
+) -> None:
+    # given jobs that take no time
+    with tenant.state.change() as data:
+        populate(data, CUSTOMERS, 3)
+        set_faults(data, job_seconds=0)
+    order = {
+        "connection_id": "con_DemoCustomers001",
+        "format": "json",
+        "limit": 2,
+        "fields": [{"name": "user_id"}, {"name": "user_metadata.plan", "export_as": "plan"}],
+    }
+    validate(document, order, "/jobs/users-exports", "post", "requestBody")
+    # when one is made, looked at, and fails
+    created = management.post("jobs/users-exports", json=order).json()
+    shown = management.get(f"jobs/{created['id']}").json()
+    with tenant.state.change() as data:
+        set_faults(data, job_outcome=JobOutcome.FAILS)
+    failed = management.get(f"jobs/{created['id']}").json()
+    errors = management.get(f"jobs/{created['id']}/errors").json()
+    # then each answer is of the documented form
+    validate(document, created, "/jobs/users-exports", "post", "responses", "200")
+    validate(document, shown, "/jobs/{id}", "get", "responses", "200")
+    validate(document, failed, "/jobs/{id}", "get", "responses", "200")
+    validate(document, errors, "/jobs/{id}/errors", "get", "responses", "200")
+
+
+def test_generated_users_follow_the_document(
+    document: dict[str, Any], management: httpx2.Client, tenant: RunningTenant
+) -> None:
+    # given a hundred generated users
+    with tenant.state.change() as data:
+        populate(data, CUSTOMERS, 100)
+    # when they are searched, then the answer is of the documented form
+    query = {"q": f"identities.connection:{CUSTOMERS}", "per_page": "100", "include_totals": "true"}
+    validate(document, management.get("users", params=query).json(), "/users", "get", "responses", "200")

@@ -1,6 +1,7 @@
 """The pages of the tenant and the shop, and where the demo refuses to be."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,9 @@ import httpx2
 import pytest
 
 from tests.demo.conftest import ADA, RunningTenant, Visitor, deploy, serve
+from webapp.demo.controls import NUMBERS
+from webapp.demo.faults import Faults, JobOutcome, faults_of
+from webapp.demo.population import populate
 from webapp.demo.shop import create_shop
 from webapp.demo.state import TenantState
 from webapp.demo.tenant import create_tenant
@@ -127,3 +131,97 @@ def test_the_state_outlives_a_restart_and_a_failed_change(tmp_path: Path) -> Non
     state.reset()
     with TenantState(path).read() as data:
         assert data["users"][ADA]["name"] == "Ada Okafor"
+
+
+def test_a_state_of_an_earlier_version_gets_what_is_new(tmp_path: Path) -> None:
+    # given a file without generated users, jobs and their databases
+    path = tmp_path / "tenant.json"
+    TenantState(path)
+    stored = json.loads(path.read_text())
+    for name in ("populations", "jobs", "faults"):
+        del stored[name]
+    del stored["connections"][-1]
+    path.write_text(json.dumps(stored))
+    # when it is read, then they are there, once
+    with TenantState(path).read() as data:
+        assert (data["populations"], data["jobs"], data["faults"]) == ({}, {}, {})
+        assert len({connection["id"] for connection in data["connections"]}) == len(data["connections"]) == 5
+
+
+def send(tenant: RunningTenant, path: str, **form: str) -> httpx2.Response:
+    """Send a form of the tenant's page as a browser does that has the page open."""
+    page = httpx2.get(f"{tenant.base_url}/").text
+    key = re.search(r'name="form_key" value="([^"]+)"', page)
+    assert key is not None
+    return httpx2.post(f"{tenant.base_url}{path}", data={"form_key": key[1]} | form)
+
+
+def test_users_are_generated_changed_and_deleted_on_the_page(tenant: RunningTenant, management: httpx2.Client) -> None:
+    # given a database
+    def customers() -> int:
+        query = {"q": "identities.connection:Customers", "include_totals": "true"}
+        total: int = management.get("users", params=query).json()["total"]
+        return total
+
+    # when somebody generates users on the page, and lets things happen to them
+    assert send(tenant, "/users", database="Customers", deed="generate", number="300").status_code == 303
+    assert customers() == 300
+    for deed in ("change", "login", "delete"):
+        answer = send(tenant, "/users", database="Customers", deed=deed, one_in="100")
+        assert answer.headers["Location"] == "/#many-users"
+    # then it is so, and the page shows it
+    assert customers() == 297
+    changed = {"q": "updated_at:[2026-01-01 TO *] AND identities.connection:Customers"}
+    assert len(management.get("users", params=changed).json()) == 6
+    assert 'value="300"' in httpx2.get(f"{tenant.base_url}/").text
+    # and 0 takes them all away
+    send(tenant, "/users", database="Customers", deed="generate", number="0")
+    assert customers() == 0
+
+
+def test_faults_are_set_and_mended_on_the_page(tenant: RunningTenant, management: httpx2.Client) -> None:
+    # given forms with every fault
+    form = dict.fromkeys(NUMBERS, "1") | {"limit": "7", "job_outcome": "fails", "failing_call_one_in": "0"}
+    # when one is sent, then the tenant has them
+    assert send(tenant, "/faults", deed="set", **form).headers["Location"] == "/#faults"
+    assert management.get("users").status_code == 429
+    with tenant.state.read() as data:
+        faults = faults_of(data)
+        assert (faults.job_outcome, faults.broken_line_one_in, faults.job_seconds) == (JobOutcome.FAILS, 1, 1)
+        assert data["management_requests_per_second"] == 7
+    # and another button mends them all
+    send(tenant, "/faults", deed="mend")
+    assert management.get("users").status_code == 200
+    with tenant.state.read() as data:
+        assert faults_of(data) == Faults()
+
+
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [
+        ("/users", {"database": "google-oauth2", "deed": "generate", "number": "1"}),
+        ("/users", {"database": "Customers", "deed": "generate", "number": "-1"}),
+        ("/users", {"database": "Customers", "deed": "generate", "number": "2000001"}),
+        ("/users", {"database": "Customers", "deed": "explode", "one_in": "1"}),
+        ("/users", {"database": "Customers", "deed": "change", "one_in": "many"}),
+        ("/faults", {"deed": "set", "job_seconds": "1"}),
+        ("/faults", {"deed": "set", "limit": "1", "job_outcome": "unknown"} | dict.fromkeys(NUMBERS, "0")),
+    ],
+)
+def test_a_wrong_form_changes_nothing(tenant: RunningTenant, path: str, form: dict[str, str]) -> None:
+    with tenant.state.change() as data:
+        populate(data, "Customers", 10)
+        before = json.dumps(data)
+    assert send(tenant, path, **form).status_code == 400
+    with tenant.state.read() as data:
+        assert json.dumps(data) == before
+
+
+def test_a_form_of_another_site_is_refused(tenant: RunningTenant) -> None:
+    # given a page that cannot read the tenant's
+    for key in ("", "guessed", "é"):
+        form = {"form_key": key, "database": "Customers", "deed": "generate", "number": "10"}
+        # when it sends the form, then nothing happens
+        assert httpx2.post(f"{tenant.base_url}/users", data=form).status_code == 403
+    with tenant.state.read() as data:
+        assert data["populations"] == {}

@@ -5,7 +5,7 @@ Source: Auth0 docs, api/management/v2; troubleshoot/customer-support/operational
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from functools import wraps
 from typing import Any, ParamSpec
 
@@ -16,6 +16,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from webapp.demo.context import tenant
+from webapp.demo.faults import Faults, faults_of, take
 from webapp.demo.tokens import verified_claims
 
 bp = Blueprint("management", __name__, url_prefix="/api/v2")
@@ -30,15 +31,16 @@ STATUS_NAMES = {
     404: "Not Found",
     409: "Conflict",
     429: "Too Many Requests",
+    500: "Internal Server Error",
 }
 
 
 class ManagementError(Exception):
     """A refusal in Auth0's shape: ``statusCode``, ``error``, ``message`` and mostly ``errorCode``."""
 
-    def __init__(self, status: int, message: str, error_code: str | None = None) -> None:
+    def __init__(self, status: int, message: str, error_code: str | None = None, **headers: str) -> None:
         super().__init__(message)
-        self.status, self.error_code = status, error_code
+        self.status, self.error_code, self.headers = status, error_code, headers
 
 
 @bp.errorhandler(ManagementError)
@@ -47,7 +49,7 @@ def answer_error(error: ManagementError) -> ResponseReturnValue:
     body: Data = {"statusCode": error.status, "error": STATUS_NAMES[error.status], "message": str(error)}
     if error.error_code is not None:
         body["errorCode"] = error.error_code
-    return jsonify(body), error.status
+    return jsonify(body), error.status, error.headers
 
 
 @bp.errorhandler(HTTPException)
@@ -111,19 +113,38 @@ def _bearer_claims() -> Data:
 
 
 def _count_request(client_id: str) -> dict[str, str]:
-    """Return the rate limit headers. Raises ManagementError (429) over the limit."""
+    """Return the rate limit headers. Raises ManagementError (429) over the limit, or where a fault wants an error."""
     now = tenant().state.now()
     with tenant().state.read() as data:
         limit: int = data["management_requests_per_second"]
+        faults = faults_of(data)
+    is_limited, is_failing = _wanted_errors(faults)
     window: RateWindow = current_app.extensions["demo_rate_window"]
-    used = window.count(client_id, now)
-    if used > limit:
-        raise ManagementError(429, "Global limit has been reached", "too_many_requests")
-    return {
+    used = limit + 1 if is_limited else window.count(client_id, now)
+    headers = {
         "x-ratelimit-limit": str(limit),
-        "x-ratelimit-remaining": str(limit - used),
-        "x-ratelimit-reset": str(now + 1),
+        "x-ratelimit-remaining": str(max(0, limit - used)),
+        "x-ratelimit-reset": str(now + (faults.limit_seconds if is_limited else 1)),
     }
+    if used > limit:
+        raise ManagementError(429, "Global limit has been reached", "too_many_requests", **headers)
+    if is_failing:
+        raise ManagementError(500, "Internal error, which this demo tenant was told to have")
+    return headers
+
+
+def _wanted_errors(faults: Faults) -> tuple[bool, bool]:
+    """Say if a fault wants this request to be answered with 429, or with 500."""
+    if faults.limited_calls or faults.failing_calls:
+        with tenant().state.change() as data:
+            is_limited = take(data, "limited_calls")
+            return is_limited, not is_limited and take(data, "failing_calls")
+    number = next(current_app.extensions["demo_request_numbers"])
+    return _is_turn(number, faults.limited_call_one_in), _is_turn(number, faults.failing_call_one_in)
+
+
+def _is_turn(number: int, one_in: int) -> bool:
+    return one_in > 0 and number % one_in == 0
 
 
 def json_body(allowed: Collection[str]) -> Data:
@@ -154,18 +175,23 @@ def number_argument(name: str, default: int, *, most: int = 1_000_000) -> int:
     return int(text)
 
 
-def page_of(items: list[Data], name: str, *, checkpoint: bool = False) -> ResponseReturnValue:
-    """Return a page of ``items`` in the way that the query asks for: checkpoint, offset with totals, or a bare list."""
+def page_of(
+    items: Sequence[Data], name: str, *, checkpoint: bool = False, show: Callable[[Data], Data] = dict
+) -> ResponseReturnValue:
+    """Return a page of ``items`` in the way that the query asks for: checkpoint, offset with totals, or a bare list.
+
+    ``show`` makes of an item what is answered.
+    """
     if checkpoint and "take" in request.args:
         take = max(1, number_argument("take", 50, most=MAX_PER_PAGE))
         start = number_argument("from", 0)
-        page: Data = {name: items[start : start + take]}
+        page: Data = {name: [show(item) for item in items[start : start + take]]}
         if start + take < len(items):
             page["next"] = str(start + take)
         return jsonify(page)
     per_page = number_argument("per_page", 50, most=MAX_PER_PAGE)
     start = number_argument("page", 0) * per_page
-    shown = items[start : start + per_page]
+    shown = [show(item) for item in items[start : start + per_page]]
     if request.args.get("include_totals") == "true":
         counts = {"start": start, "limit": per_page, "total": len(items)}
         # Of the documented lists the users' alone says how long it is.

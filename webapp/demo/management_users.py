@@ -8,8 +8,11 @@ from flask.typing import ResponseReturnValue
 
 from webapp.auth0.action_engine import merged_metadata
 from webapp.demo.context import tenant
-from webapp.demo.management import ManagementError, json_body, needs, page_of
-from webapp.demo.seed import DATABASE, MANAGEMENT
+from webapp.demo.faults import faults_of
+from webapp.demo.management import MAX_PER_PAGE, ManagementError, json_body, needs, number_argument, page_of
+from webapp.demo.seed import MANAGEMENT
+from webapp.demo.user_directory import find_user, search, users_by_email
+from webapp.demo.user_queries import QueryError, Term, parse_query
 
 bp = Blueprint("users", __name__)
 
@@ -17,8 +20,9 @@ Data = dict[str, Any]
 # Editable at the root for database users only: other profiles belong to their identity provider.
 PROFILE_FIELDS = frozenset({"name", "given_name", "family_name", "nickname", "picture"})
 EDITABLE = PROFILE_FIELDS | {"user_metadata", "app_metadata", "blocked", "email", "email_verified", "phone_number"}
-# Some member, a colon, and a quoted or plain value: user_metadata.plan:"gold"
-EQUALITY = re.compile(r'([\w.]+):(?:"([^"]*)"|([^\s"\[\]{}*]+))')
+MAX_FOUND = 1_000
+"""More than the first 1,000 of a search cannot be paged to. Source: Auth0 docs, view-search-results-by-page."""
+SORT = re.compile(r"[a-zA-Z0-9_.]+:(1|-1)")
 
 
 @bp.get("/users/<user_id>")
@@ -32,11 +36,18 @@ def show_user(user_id: str) -> ResponseReturnValue:
 @bp.get("/users")
 @needs("read:users")
 def list_users() -> ResponseReturnValue:
-    """List users. Of the query language only ``field:value`` is understood, and several of them with AND."""
-    wanted = _wanted(request.args.get("q", ""))
+    """List users: of the query language what `user_queries` understands, of the users found the first 1,000."""
+    terms, sort = _terms(request.args.get("q", "")), request.args.get("sort", "")
+    if sort and not SORT.fullmatch(sort):
+        raise ManagementError(400, "Query validation error: 'Invalid value' on property sort", "invalid_query_string")
+    per_page = number_argument("per_page", 50, most=MAX_PER_PAGE)
+    if (number_argument("page", 0) + 1) * per_page > MAX_FOUND:
+        message = f"You can only page through the first {MAX_FOUND} records."
+        raise ManagementError(400, message, "invalid_paging")
     with tenant().state.read() as data:
-        found = [_with_fields(user) for user in data["users"].values() if _matches(user, wanted)]
-        return page_of(found, "users")
+        lag_ms = faults_of(data).search_lag_seconds * 1_000
+        found = search(data, terms, sort, tenant().state.now_ms() - lag_ms)
+        return page_of(found, "users", show=_with_fields)
 
 
 @bp.get("/users-by-email")
@@ -47,7 +58,7 @@ def list_users_by_email() -> ResponseReturnValue:
     if not email:
         raise ManagementError(400, "Query validation error: 'Missing required property: email'", "invalid_query_string")
     with tenant().state.read() as data:
-        return jsonify([_with_fields(user) for user in data["users"].values() if user.get("email") == email])
+        return jsonify([_with_fields(user) for user in users_by_email(data, email)])
 
 
 @bp.patch("/users/<user_id>")
@@ -57,8 +68,8 @@ def update_user(user_id: str) -> ResponseReturnValue:
     changes = json_body(EDITABLE)
     _check_types(changes)
     with tenant().state.change() as data:
-        user = _known_user(data, user_id)
-        if PROFILE_FIELDS & set(changes) and user["identities"][0]["connection"] != DATABASE:
+        user = data["users"][user_id] = _known_user(data, user_id)
+        if PROFILE_FIELDS & set(changes) and user["identities"][0]["provider"] != "auth0":
             fields = ", ".join(sorted(PROFILE_FIELDS & set(changes)))
             message = f"The following user attributes cannot be updated: {fields}."
             raise ManagementError(400, message, "operation_not_supported")
@@ -106,7 +117,7 @@ def list_client_grants() -> ResponseReturnValue:
 
 
 def _known_user(data: Data, user_id: str) -> Data:
-    user: Data | None = data["users"].get(user_id)
+    user = find_user(data, user_id)
     if user is None:
         raise ManagementError(404, "The user does not exist.", "inexistent_user")
     return user
@@ -133,20 +144,9 @@ def _check_types(changes: Data) -> None:
             raise ManagementError(400, f"Payload validation error: 'Invalid type' on property {name}", "invalid_body")
 
 
-def _wanted(query: str) -> list[tuple[str, str]]:
-    return [(match[1], match[2] if match[2] is not None else match[3]) for match in EQUALITY.finditer(query)]
-
-
-def _matches(user: Data, wanted: list[tuple[str, str]]) -> bool:
-    return all(value in _texts_at(user, path.split(".")) for path, value in wanted)
-
-
-def _texts_at(value: Any, path: list[str]) -> list[str]:
-    """Return the values at a path as text; lists are looked through, as Auth0's search does."""
-    if isinstance(value, list):
-        return [text for member in value for text in _texts_at(member, path)]
-    if path:
-        return _texts_at(value.get(path[0]), path[1:]) if isinstance(value, dict) else []
-    if value is None:
-        return []
-    return [str(value).lower() if isinstance(value, bool) else str(value)]
+def _terms(query: str) -> list[Term]:
+    try:
+        return parse_query(query)
+    except QueryError as error:
+        message = f"The demo tenant does not understand this part of the query: {str(error)[:80]}"
+        raise ManagementError(400, message, "invalid_query_string") from error

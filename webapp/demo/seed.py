@@ -15,6 +15,9 @@ M2M_CLIENT_SECRET = "websync-demo-secret"  # noqa: S105 - the same
 READER_CLIENT_ID = "reader-demo"
 READER_CLIENT_SECRET = "reader-demo-secret"  # noqa: S105 - the same
 DATABASE = "Username-Password-Authentication"
+CUSTOMERS = "Customers"
+STAFF = "Staff"
+"""Two more databases. They have the users that somebody has generated, none to begin with."""
 SOCIAL = "google-oauth2"
 UNPROVEN_SOCIAL = "twitter"
 """A login whose e-mail addresses nobody vouches for."""
@@ -58,16 +61,7 @@ def seed_data(stamp: str) -> Data:
         "signing_keys": [new_signing_key(), new_signing_key()],
         "users": {user["user_id"]: user for user in _users(stamp)},
         "clients": {client["client_id"]: client for client in _clients()},
-        "connections": [
-            {"id": "con_DemoDatabase0001", "name": DATABASE, "strategy": "auth0", "realms": [DATABASE]},
-            {"id": "con_DemoGoogle000001", "name": SOCIAL, "strategy": SOCIAL, "realms": [SOCIAL]},
-            {
-                "id": "con_DemoTwitter00001",
-                "name": UNPROVEN_SOCIAL,
-                "strategy": UNPROVEN_SOCIAL,
-                "realms": [UNPROVEN_SOCIAL],
-            },
-        ],
+        "connections": _connections(),
         "resource_servers": {API_AUDIENCE: {"name": "Shop API", "scopes": ["read:orders", "write:orders"]}},
         "client_grants": [
             {
@@ -96,8 +90,33 @@ def seed_data(stamp: str) -> Data:
         "actions": {},
         "bindings": [],
         "logs": [],
+        **export_parts(),
         **{kind: {} for kind in ("sessions", "logins", "codes", "refresh_tokens", "access_tokens")},
     }
+
+
+def export_parts() -> Data:
+    """Return what generated users and export jobs need: their numbers, their jobs and their faults."""
+    return {"populations": {}, "jobs": {}, "faults": {}}
+
+
+def add_newer_parts(data: Data) -> None:
+    """Give data of an earlier version what has been added since."""
+    for name, part in export_parts().items():
+        data.setdefault(name, part)
+    known = {connection["id"] for connection in data["connections"]}
+    data["connections"] += [connection for connection in _connections() if connection["id"] not in known]
+
+
+def _connections() -> list[Data]:
+    connections = [
+        ("con_DemoDatabase0001", DATABASE, "auth0"),
+        ("con_DemoGoogle000001", SOCIAL, SOCIAL),
+        ("con_DemoTwitter00001", UNPROVEN_SOCIAL, UNPROVEN_SOCIAL),
+        ("con_DemoCustomers001", CUSTOMERS, "auth0"),
+        ("con_DemoStaff0000001", STAFF, "auth0"),
+    ]
+    return [{"id": each_id, "name": name, "strategy": kind, "realms": [name]} for each_id, name, kind in connections]
 
 
 def new_signing_key() -> Data:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from webapp.demo.seed import seed_data
+from webapp.demo.seed import add_newer_parts, seed_data
 
 Data = dict[str, Any]
 MAX_LOGS = 100
@@ -34,12 +34,17 @@ class TenantState:
         self._lock = threading.RLock()
         known = path is not None and path.exists()
         self._data: Data = json.loads(path.read_text(encoding="utf-8")) if path and known else seed_data(self.stamp())
+        add_newer_parts(self._data)
         if not known:
             self._save()
 
     def now(self) -> int:
         """Return the Unix time in whole seconds."""
         return int(self.clock().timestamp())
+
+    def now_ms(self) -> int:
+        """Return the Unix time in milliseconds."""
+        return int(self.clock().timestamp() * 1_000)
 
     def stamp(self) -> str:
         """Return the time as Auth0 writes it: ISO 8601, UTC, milliseconds."""

@@ -1,5 +1,6 @@
 """The demo tenant: a small Auth0 on a loopback address, for newcomers and for the tests."""
 
+import itertools
 import json
 
 from flask import Flask, g, redirect, render_template, request, url_for
@@ -10,9 +11,11 @@ from werkzeug.wrappers import Response
 from webapp.assets import STATIC, TEMPLATES
 from webapp.demo import (
     authorization,
+    controls,
     management,
     management_actions,
     management_bindings,
+    management_jobs,
     management_rules,
     management_users,
     oauth,
@@ -25,8 +28,9 @@ from webapp.demo.state import TenantState
 MAX_BODY_BYTES = 1_000_000
 
 # Nested, so that the Management API's error handlers hold in all of its parts.
-for part in (management_users.bp, management_actions.bp, management_bindings.bp, management_rules.bp):
-    management.bp.register_blueprint(part)
+PARTS = (management_users, management_actions, management_bindings, management_rules, management_jobs)
+for part in PARTS:
+    management.bp.register_blueprint(part.bp)
 
 
 def create_tenant(base_url: str, state: TenantState, *, websync_url: str | None = None) -> Flask:
@@ -42,9 +46,13 @@ def create_tenant(base_url: str, state: TenantState, *, websync_url: str | None 
         loopback_base(base_url), state, answerer(loopback_base(websync_url)) if websync_url else None
     )
     app.extensions["demo_rate_window"] = management.RateWindow()
+    app.extensions["demo_request_numbers"] = itertools.count(1)
     app.register_blueprint(authorization.bp)
     app.register_blueprint(oauth.bp)
     app.register_blueprint(management.bp)
+    app.register_blueprint(management_jobs.files)
+    app.extensions["demo_form_key"] = controls.new_form_key()
+    app.register_blueprint(controls.bp)
     app.add_url_rule("/", view_func=show_tenant)
     app.add_url_rule("/favicon.ico", view_func=show_icon)
     app.add_template_filter(shown_json)
@@ -66,7 +74,7 @@ def shown_json(value: object) -> str:
 
 
 def show_tenant() -> ResponseReturnValue:
-    """Show what this is: users, deployed Actions, what they last did. Read only."""
+    """Show what this is: users, deployed Actions, what they last did; and forms for many users and for faults."""
     with tenant().state.read() as data:
         bound = [data["actions"][binding["action_id"]] for binding in data["bindings"]]
         unbound = [action for action in data["actions"].values() if action not in bound]
@@ -78,6 +86,7 @@ def show_tenant() -> ResponseReturnValue:
             unbound=unbound,
             rules=data.get("rules", []),
             logs=data["logs"][:20],
+            controls=controls.controls_of(data),
         )
 
 
