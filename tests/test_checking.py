@@ -89,7 +89,8 @@ def test_optional_scopes_are_no_mistake(
     store(tenant.base_url, READER_CLIENT_ID, READER_CLIENT_SECRET)
     # when everything is checked, then each says what it is for
     texts = [finding.text for finding in findings(app) if finding.is_good]
-    assert "Shop: scope read:users (optional: tries a goal on a real user)" in texts
+    assert "Shop: scope read:users (optional: imports users, and tries a goal on a real user)" in texts
+    assert "Shop: scope read:connections (not granted, optional: lists the databases to import from)" in texts
     assert "Shop: scope read:rules (not granted, optional: finds an old Rule by its name)" in texts
 
 

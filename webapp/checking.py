@@ -21,7 +21,11 @@ from webapp.rates import MEMORY_URL, rates
 from webapp.sealing import SealBrokenError, sealer
 from webapp.settings import settings
 
-OPTIONAL_SCOPES = {"read:users": "tries a goal on a real user", RULE_SCOPE: "finds an old Rule by its name"}
+OPTIONAL_SCOPES = {
+    "read:users": "imports users, and tries a goal on a real user",
+    "read:connections": "lists the databases to import from",
+    RULE_SCOPE: "finds an old Rule by its name",
+}
 
 
 @dataclass(frozen=True, slots=True)

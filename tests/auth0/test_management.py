@@ -1,12 +1,11 @@
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Response, jsonify
 
+from tests.auth0.scripted import TOKEN, Answer, ScriptedTenant, problem
 from tests.demo.conftest import RunningTenant, serve
 from webapp.auth0.answers import (
     MAX_ANSWER_BYTES,
@@ -22,51 +21,13 @@ from webapp.demo.seed import M2M_CLIENT_ID, M2M_CLIENT_SECRET, READER_CLIENT_ID,
 DRAFT = ActionDraft(
     "Websync shop", "exports.onExecutePostLogin = async () => {};", "node22", (ActionTrigger("post-login", "v3"),)
 )
-TOKEN = {"access_token": "a-token", "token_type": "Bearer", "expires_in": 86400, "scope": "read:actions"}
 ACTION = {"id": "action-1", "name": "Websync shop", "status": "built"}
-Answer = Callable[[], Response]
 
 
 @pytest.fixture
 def client(tenant: RunningTenant) -> Iterator[ManagementClient]:
     with ManagementClient(Tenant(tenant.base_url), M2M_CLIENT_ID, M2M_CLIENT_SECRET) as client:
         yield client
-
-
-@dataclass
-class ScriptedTenant:
-    """A place that answers like no healthy tenant: one answer after the other, the last one again and again."""
-
-    answers: list[Answer]
-    token_answers: list[Answer] = field(default_factory=lambda: [lambda: jsonify(TOKEN)])
-    requests: list[str] = field(default_factory=list)
-
-    def app(self) -> Flask:
-        app = Flask(__name__)
-
-        @app.route("/<path:path>", methods=["GET", "POST", "PATCH"])
-        def answer(path: str) -> Response:
-            self.requests.append(f"{request.method} /{path}")
-            waiting = self.token_answers if path == "oauth/token" else self.answers
-            return (waiting.pop(0) if len(waiting) > 1 else waiting[0])()
-
-        return app
-
-    @contextmanager
-    def client(self) -> Iterator[ManagementClient]:
-        for base_url in serve(lambda _: self.app()):
-            with ManagementClient(Tenant(base_url), "client", "secret") as client:
-                yield client
-
-
-def problem(status: int, message: str, **headers: str) -> Answer:
-    def answer() -> Response:
-        response = jsonify(statusCode=status, error="Error", message=message)
-        response.status_code = status
-        response.headers.update(headers)
-        return response
-
-    return answer
 
 
 def test_an_action_is_made_found_changed_and_read(client: ManagementClient) -> None:

@@ -219,7 +219,7 @@ class RacingClient(ManagementClient):
 
     def bind(self, bindings: Any, action: Action) -> None:
         super().bind(bindings, action)
-        self._call("PATCH", "actions/triggers/post-login/bindings", body={"bindings": []})
+        self.call("PATCH", "actions/triggers/post-login/bindings", body={"bindings": []})
 
 
 def test_a_race_for_the_bindings_is_noticed(tenant: RunningTenant) -> None:

@@ -1,8 +1,10 @@
 """What Auth0's answers mean: which call may be sent again, which error an answer is, and how much of it is read."""
 
+import math
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import ClassVar, TypeVar
 
@@ -13,6 +15,8 @@ from pydantic import TypeAdapter, ValidationError
 from webapp.errors import WebsyncError
 
 LONGEST_WAIT_SECONDS = 10.0
+LONGEST_RETRY_SECONDS = 3_600
+"""However long a tenant asks us to stay away."""
 LONGEST_ANSWER_SECONDS = 30.0
 MAX_ANSWER_BYTES = 8_000_000
 """A page of 50 Actions, each with its draft and its deployed code (100 kB at most, mostly far less)."""
@@ -46,24 +50,82 @@ class Auth0AnswerError(WebsyncError):
     slug, title, status = "auth0-answer", "Auth0 did not do what was asked", HTTPStatus.BAD_GATEWAY
 
 
+class ExportFailedError(WebsyncError):
+    """Auth0 gave up the job that exports the users, for the reason in the detail. Another try makes a new job."""
+
+    slug, title, status = "export-failed", "Auth0 could not export the users", HTTPStatus.BAD_GATEWAY
+
+
+class ExportLateError(WebsyncError):
+    """The job that exports the users did not end in time. Another try makes a new job."""
+
+    slug, title, status = "export-late", "Auth0's export does not end", HTTPStatus.GATEWAY_TIMEOUT
+
+
+class ExportGoneError(WebsyncError):
+    """Auth0 no longer has the job or its file, which it keeps for 24 hours. Another try makes a new job."""
+
+    slug, title, status = "export-gone", "Auth0's export is gone", HTTPStatus.BAD_GATEWAY
+
+
+class ExportFileError(WebsyncError):
+    """The exported file cannot be fetched: the link leads where it must not, or the download broke off each time."""
+
+    slug, title, status = "export-file", "The exported file cannot be fetched", HTTPStatus.BAD_GATEWAY
+
+
+class ChangesUnknownError(WebsyncError):
+    """Auth0's search cannot say who changed: a thousand users in one millisecond, or an answer in no order.
+
+    An export of all users can.
+    """
+
+    slug, title, status = "changes-unknown", "Auth0's search cannot say who changed", HTTPStatus.BAD_GATEWAY
+
+
 def surely_not_applied(error: Exception) -> bool | float:
     """Say if a call may be sent again (yes, or after that many seconds): only if Auth0 cannot have acted on it.
 
     Source: Auth0, "Rate limit use cases" (``x-ratelimit-reset`` is in Unix seconds).
     """
     if isinstance(error, httpx2.HTTPStatusError) and error.response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-        seconds = _seconds_to_wait(error.response.headers)
+        seconds = seconds_to_wait(error.response.headers)
         if seconds is None:
             return True  # backoff with jitter
         return seconds if seconds <= LONGEST_WAIT_SECONDS else False
     return isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)
 
 
-def _seconds_to_wait(headers: Mapping[str, str]) -> float | None:
-    for name, start in (("retry-after", 0.0), ("x-ratelimit-reset", time.time())):
+def may_be_read_again(error: Exception) -> bool | float:
+    """Say if something may be read again (yes, or after that many seconds): also after an error of Auth0 itself."""
+    if isinstance(error, httpx2.TransportError):
+        return True
+    is_theirs = isinstance(error, httpx2.HTTPStatusError) and error.response.is_server_error
+    return is_theirs or surely_not_applied(error)
+
+
+def seconds_to_wait(headers: Mapping[str, str]) -> float | None:
+    """Return after how many seconds Auth0 takes calls again, or None if it does not say."""
+    for name, start in (("retry-after", 0.0), ("x-ratelimit-reset", _their_time(headers))):
         if re.fullmatch(r"[0-9]{1,12}", text := headers.get(name, "")):
             return max(0.0, float(text) - start)
     return None
+
+
+def _their_time(headers: Mapping[str, str]) -> float:
+    """Return the time by the clock that set ``x-ratelimit-reset``: ours may be wrong."""
+    try:
+        return parsedate_to_datetime(headers["date"]).timestamp()
+    except (KeyError, ValueError, OverflowError):
+        return time.time()
+
+
+def pause_before_next(headers: Mapping[str, str]) -> float:
+    """Return how many seconds to wait before the next call, so that it does not come over the limit."""
+    if headers.get("x-ratelimit-remaining") != "0":
+        return 0.0
+    # Dates are whole seconds, so that a part of one may be missing.
+    return min(max(1.0, seconds_to_wait(headers) or 0.0), LONGEST_WAIT_SECONDS)
 
 
 def raise_if_limited(response: httpx2.Response) -> httpx2.Response:
@@ -109,7 +171,10 @@ def refusal(response: httpx2.Response) -> WebsyncError:
     if response.status_code == HTTPStatus.FORBIDDEN and (match := re.search(r"expected any of: ?([\w:, ]+)", message)):
         return missing_scopes(sorted(scope.strip() for scope in match[1].split(",")))
     if response.status_code == HTTPStatus.TOO_MANY_REQUESTS or response.is_server_error:
-        return Auth0UnavailableError(f"Auth0 said: {message} (HTTP {response.status_code}). Try again in a minute.")
+        error = Auth0UnavailableError(f"Auth0 said: {message} (HTTP {response.status_code}). Try again in a minute.")
+        seconds = seconds_to_wait(response.headers)
+        error.retry_after_seconds = None if seconds is None else min(math.ceil(seconds), LONGEST_RETRY_SECONDS)
+        return error
     return Auth0AnswerError(f"Auth0 said: {message}", auth0_status=response.status_code)
 
 
@@ -126,17 +191,17 @@ def _message(response: httpx2.Response) -> str:
     except (ValueError, RecursionError):
         found = None
     text = found.get("message") if isinstance(found, dict) else None
-    return _tidy(text if isinstance(text, str) and text else response.reason_phrase or "nothing")
+    return tidy(text if isinstance(text, str) and text else response.reason_phrase or "nothing")
 
 
-def _tidy(text: str) -> str:
+def tidy(text: str) -> str:
     """Return a stranger's text short and without line ends or controls. Pages escape it."""
     return "".join(letter if letter.isprintable() else " " for letter in text[:MAX_MESSAGE_LENGTH])
 
 
 def token_advice(error: AuthlibBaseError) -> str:
     """Say what to do about an error of the token endpoint. Source: RFC 6749, 5.2."""
-    said = _tidy(f"{error.error}: {error.description}" if error.description else str(error.error))
+    said = tidy(f"{error.error}: {error.description}" if error.description else str(error.error))
     if error.error in {"access_denied", "unauthorized_client"}:
         advice = "Let the application use the Auth0 Management API (Applications > APIs > Auth0 Management API)"
         return f"{advice}, and its grant type Client Credentials. Auth0 said: {said}"

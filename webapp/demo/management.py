@@ -4,6 +4,7 @@ Source: Auth0 docs, api/management/v2; troubleshoot/customer-support/operational
 """
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from functools import wraps
@@ -105,7 +106,13 @@ def _bearer_claims() -> Data:
     with tenant().state.read() as data:
         keys = list(data["signing_keys"])
     try:
-        return verified_claims(keys, authorization.token, audience=tenant().management_audience, issuer=tenant().issuer)
+        return verified_claims(
+            keys,
+            authorization.token,
+            audience=tenant().management_audience,
+            issuer=tenant().issuer,
+            now=tenant().state.now(),
+        )
     except jwt.ExpiredSignatureError as error:
         raise ManagementError(401, "Expired token received for JSON Web Token validation") from error
     except jwt.InvalidTokenError as error:
@@ -124,7 +131,8 @@ def _count_request(client_id: str) -> dict[str, str]:
     headers = {
         "x-ratelimit-limit": str(limit),
         "x-ratelimit-remaining": str(max(0, limit - used)),
-        "x-ratelimit-reset": str(now + (faults.limit_seconds if is_limited else 1)),
+        # By the clock that also sets the answer's date, whatever the tenant's own says.
+        "x-ratelimit-reset": str(int(time.time()) + (faults.limit_seconds if is_limited else 1)),
     }
     if used > limit:
         raise ManagementError(429, "Global limit has been reached", "too_many_requests", **headers)

@@ -38,15 +38,25 @@ def sign(signing_key: Data, claims: Data) -> str:
     return jwt.encode(claims, private_key(signing_key), algorithm="RS256", headers=headers)
 
 
-def verified_claims(signing_keys: list[Data], token: str, *, audience: str, issuer: str) -> Data:
-    """Return the claims of a token that this tenant signed. Raises jwt.InvalidTokenError."""
+def verified_claims(signing_keys: list[Data], token: str, *, audience: str, issuer: str, now: int) -> Data:
+    """Return the claims of a token that this tenant signed. Raises jwt.InvalidTokenError.
+
+    ``now`` is the time by the clock that also set the token's, in epoch seconds.
+    """
     kid = jwt.get_unverified_header(token).get("kid")
     key = next((key for key in signing_keys if key["kid"] == kid), None)
     if key is None:
         raise jwt.InvalidTokenError("unknown key")
     claims: Data = jwt.decode(
-        token, private_key(key).public_key(), algorithms=["RS256"], audience=audience, issuer=issuer
+        token,
+        private_key(key).public_key(),
+        algorithms=["RS256"],
+        audience=audience,
+        issuer=issuer,
+        options={"verify_exp": False, "verify_iat": False},
     )
+    if claims["exp"] <= now:
+        raise jwt.ExpiredSignatureError
     return claims
 
 
