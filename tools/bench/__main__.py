@@ -12,7 +12,7 @@ from tools.bench.contestants import Stage
 from tools.bench.crowd import bench_crowd, crowd_targets
 from tools.bench.load import BenchError
 from tools.bench.machine import choose_cores, describe
-from tools.bench.rates import rendering_ms, verification_rates
+from tools.bench.rates import disk_rate, rendering_ms, verification_rates
 from tools.bench.report import Target, figures, table, target_table
 from tools.bench.servers import HOME, StartError
 from tools.bench.tokens import DATABASES, FLASK, Plan, bench_tokens, token_targets
@@ -66,6 +66,8 @@ def run(plan: Plan, stage: Stage, databases: list[str], profiles: int) -> None:
         Target(f"All kinds of code of 100 mappings, {name}, ms", found, *RENDERING_MS, more_is_better=False)
         for name, found in rendering.items()
     ]
+    results["disk confirmations per second"] = confirmations = disk_rate(stage)
+    print(f"The disk confirms {confirmations:,.0f} single pages a second.")
     with tenant() as issuer:
         posts = make_posts(issuer, plan.all_tokens, first_person=0)
         speeds = verification_rates(stage, issuer, posts)

@@ -1,5 +1,7 @@
 """Rates of single parts, in this process: the signature, the verification around it, and the rendering of code."""
 
+import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -66,6 +68,17 @@ def verification_rates(stage: Stage, tenant: Tenant, posts: Sequence[Post]) -> d
             },
             500,
         )
+
+
+def disk_rate(stage: Stage) -> float:
+    """Return how often a second the disk confirms a written page: what each commit waits for, or many together."""
+    with (stage.folder / "page").open("wb", buffering=0) as file:
+
+        def write_page() -> None:
+            file.write(bytes(4096))
+            os.fdatasync(file.fileno()) if sys.platform == "linux" else os.fsync(file.fileno())
+
+        return rates({"page": write_page}, 20)["page"]
 
 
 def bare_verification(tenant: Tenant, posts: Sequence[Post], cores: Cores, *, seconds: float) -> Load:
