@@ -7,10 +7,11 @@ rows takes far longer than the database's work. Anything else goes by SQLAlchemy
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from itertools import islice
 from typing import Any, cast
 
 import orjson
-from sqlalchemy import Column, Dialect, Table
+from sqlalchemy import Column, Connection, Dialect, Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
@@ -20,7 +21,8 @@ Row = tuple[Any, ...]
 Convert = Callable[[Any], Any] | None
 
 _MOST_AT_ONCE = 512
-"""Rows of one statement on SQLite, which bounds the number of its parameters."""
+"""Rows of one statement on SQLite, which bounds the number of its parameters. (Its bound is 32,766.)"""
+_MOST_KEYS = 4096
 
 
 class Lookup:
@@ -28,9 +30,8 @@ class Lookup:
 
     ``query`` reads ``FROM {wanted}``, whose columns ``column1``, ``column2``, … are the parts of the keys. It joins by
     ``CROSS JOIN``, which SQLite takes in this order: so it looks each key up in an index, as PostgreSQL does by itself.
-    ``keys`` and ``columns`` say of which type the keys' parts and the query's columns are. On SQLite a key may be
-    looked up more than once. With ``is_locking`` the rows of the table that the query calls ``p`` stay as they are
-    until the transaction ends.
+    ``keys`` and ``columns`` say of which type the keys' parts and the query's columns are. With ``is_locking`` the rows
+    of the table that the query calls ``p`` stay as they are until the transaction ends.
     """
 
     def __init__(
@@ -54,17 +55,19 @@ class Lookup:
         """Send the query, and return what reads its rows: within `together`, to be called after the block."""
         if not keys:
             return list
-        dialect = session.get_bind().dialect
-        if dialect.name == "sqlite":
-            # In sizes of powers of two, so that few statements have to be kept.
-            size = 1 << (len(keys) - 1).bit_length()
-            wanted = [*keys, *[next(iter(keys))] * (size - len(keys))]
-            statement = self._for_sqlite.get(size) or self._prepare_for_sqlite(size)
-            parameters: Sequence[object] = [part for key in wanted for part in key]
+        connection = session.connection()
+        if connection.dialect.name == "sqlite":
+            cursors = [self._ask_sqlite(connection, some) for some in _batched(keys, _MOST_KEYS)]
         else:
-            statement, parameters = self._for_postgresql, [_document(self._part_names, keys)]
-        cursor = run_by_driver(session.connection(), statement, parameters)
-        return lambda: self._read(cursor.fetchall(), dialect)
+            cursors = [run_by_driver(connection, self._for_postgresql, [_document(self._part_names, keys)])]
+        return lambda: self._read([row for cursor in cursors for row in cursor.fetchall()], connection.dialect)
+
+    def _ask_sqlite(self, connection: Connection, keys: list[Row]) -> Any:
+        # In sizes of powers of two, so that few statements have to be kept. NULL is no key of anything.
+        size = 1 << (len(keys) - 1).bit_length()
+        statement = self._for_sqlite.get(size) or self._prepare_for_sqlite(size)
+        none = [None] * (size - len(keys)) * len(self._part_names)
+        return run_by_driver(connection, statement, [part for key in keys for part in key] + none)
 
     def _prepare_for_sqlite(self, size: int) -> str:
         values = ", ".join([_places(len(self._part_names))] * size)
@@ -208,6 +211,12 @@ def _document(names: Sequence[str], rows: Iterable[Row]) -> str:
 
 def _as_json(value: object) -> object:
     return f"\\x{value.hex()}" if isinstance(value, bytes) else value
+
+
+def _batched(keys: Collection[Row], size: int) -> Iterator[list[Row]]:
+    rest = iter(keys)
+    while some := list(islice(rest, size)):
+        yield some
 
 
 def _places(count: int) -> str:
