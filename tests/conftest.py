@@ -36,7 +36,7 @@ TEST_KEY = "dGVzdHMtb25seS1rZXktMDEyMzQ1Njc4OTAxMjM0NTY="
 _numbers = itertools.count(1)
 
 
-hypothesis.settings.register_profile("untimed")  # a busy machine is no fault of the code
+hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no fault of the code
 hypothesis.settings.load_profile("untimed")
 
 
