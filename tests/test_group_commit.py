@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -222,51 +221,3 @@ def test_after_a_failure_the_next_one_is_written(database: Database) -> None:
     with pytest.raises(IntegrityError):
         commit.submit(Entry(0, 1, "broken"))
     assert commit.submit(Entry(0, 2)) == 2
-
-
-def test_a_second_leader_works_while_the_first_waits(make_postgresql: Callable[[], str]) -> None:
-    # given work that goes on only once somebody else is at work too
-    both = threading.Barrier(2, timeout=20)
-
-    def work(_session: Session, numbers: Sequence[int]) -> list[int]:
-        both.wait()
-        return list(numbers)
-
-    database = Database(make_postgresql())
-    commit = GroupCommit[int, int](database, work, max_leaders=2)
-    # when two hand something in
-    with ThreadPoolExecutor(2) as people:
-        # then both are answered
-        assert list(people.map(commit.submit, [1, 2])) == [1, 2]
-    database.close()
-
-
-def test_with_two_leaders_everything_is_done_once(make_postgresql: Callable[[], str]) -> None:
-    # given many who hand in numbers at once
-    database = Database(make_postgresql())
-    prepare(database)
-    commit = GroupCommit[Entry, int](database, add_numbers, max_group=5, max_leaders=2)
-    entries = [Entry(1, number, "broken" if number % 7 == 0 else "written") for number in range(200)]
-
-    def hand_in(entry: Entry) -> bool:
-        try:
-            return commit.submit(entry) == entry.number
-        except IntegrityError:
-            return False
-
-    with ThreadPoolExecutor(16) as people:
-        written = list(people.map(hand_in, entries))
-    # then each was written that could be, once, and no other
-    assert written == [entry.fate == "written" for entry in entries]
-    with database.reading() as session:
-        found = session.scalars(text("SELECT number FROM entries WHERE person = 1 AND number >= 0 ORDER BY number"))
-        assert list(found) == [entry.number for entry in entries if entry.fate == "written"]
-    database.close()
-
-
-def add_numbers(session: Session, entries: Sequence[Entry]) -> list[int | Exception]:
-    """Write each number at a place of its own; one that is broken spoils the transaction."""
-    for entry in entries:
-        row = {"person": entry.person, "place": 0 if entry.fate == "broken" else entry.number, "number": entry.number}
-        session.execute(text("INSERT INTO entries VALUES (:person, :place, :number)"), row)
-    return [entry.number for entry in entries]

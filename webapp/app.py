@@ -158,8 +158,7 @@ def _build_floors(app: Flask, settings: Settings) -> None:
     )
     app.extensions["live_goals"] = LiveGoals(database)
     app.extensions["recent_tokens"] = RecentTokens()
-    # On SQLite a writer is alone, so a second would only wait.
-    app.extensions["post_commit"] = GroupCommit(database, apply_posts, max_leaders=1 if database.is_sqlite else 2)
+    app.extensions["post_commit"] = GroupCommit(database, apply_posts)
     app.extensions["live_streams"] = LiveStreams(max(1, settings.threads // 4))
     app.extensions["rates"] = Rates(settings.limits_url)
     app.secret_key, *fallbacks = sealer.derived_keys("session")

@@ -161,6 +161,7 @@ def _create_engine(url: str, sqlite_synchronous: str, pool_size: int) -> Engine:
     if make_url(url).drivername != "sqlite":
         engine = create_engine(url, **pool)
         event.listen(engine, "handle_error", _leave_detail_out)
+        event.listen(engine, "connect", _go_by_indexes)
         event.listen(engine, "checkin", _note_return)
         event.listen(engine, "checkout", _look_if_it_is_there)
         return engine
@@ -191,6 +192,17 @@ def _create_engine(url: str, sqlite_synchronous: str, pool_size: int) -> Engine:
         run_by_driver(connection, connection.get_execution_options().get("sqlite_begin", "BEGIN"))
 
     return engine
+
+
+def _go_by_indexes(connection: psycopg.Connection, _record: object) -> None:
+    """Let PostgreSQL read whole tables only where nothing else leads to the rows.
+
+    It plans by what tables were like when they were last analyzed, and keeps the plans of prepared statements. A table
+    that was small then is read whole by every post, however large it has become.
+    """
+    for way in ("seqscan", "hashjoin", "mergejoin"):
+        connection.execute(f"SET enable_{way} = off")
+    connection.commit()
 
 
 def _note_return(_connection: object, record: ConnectionPoolEntry) -> None:

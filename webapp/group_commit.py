@@ -39,21 +39,14 @@ class _Waiting(Generic[Item, Result]):
 
 
 class GroupCommit(Generic[Item, Result]):
-    """Runs ``work`` on items that many threads hand in, in the order in which they come.
+    """Runs ``work`` on items that many threads hand in, in the order in which they come."""
 
-    Where two transactions can write at once (PostgreSQL), a second of ``max_leaders`` works while the first waits for
-    the disk. Then the order is that of the transactions: of what was handed in at once, either may be first.
-    """
-
-    def __init__(
-        self, database: Database, work: Work[Item, Result], *, max_group: int = MAX_GROUP, max_leaders: int = 1
-    ) -> None:
+    def __init__(self, database: Database, work: Work[Item, Result], *, max_group: int = MAX_GROUP) -> None:
         self._database = database
         self._work = work
         self._max_group = max_group
         self._queue: deque[_Waiting[Item, Result]] = deque()
-        self._free_leaders = max_leaders
-        """While there is one, nothing waits in the queue."""
+        self._is_led = False
         self._lock = threading.Lock()
 
     def submit(self, item: Item) -> Result:
@@ -63,33 +56,28 @@ class GroupCommit(Generic[Item, Result]):
         """
         waiting = _Waiting[Item, Result](item)
         with self._lock:
-            leads = self._free_leaders > 0
-            if leads:
-                self._free_leaders -= 1
-            else:
-                self._queue.append(waiting)
+            self._queue.append(waiting)
+            leads, self._is_led = not self._is_led, True
         if not leads:
             waiting.turn.acquire()
         if waiting.outcome is None:
-            self._lead(waiting)
+            self._lead()
         if isinstance(waiting.outcome, Exception):
             raise waiting.outcome
         assert waiting.outcome is not None  # noqa: S101, whoever leads is in the group
         return waiting.outcome
 
-    def _lead(self, first: _Waiting[Item, Result]) -> None:
+    def _lead(self) -> None:
         with self._lock:
-            others = min(self._max_group - 1, len(self._queue))
-            group = [first, *(self._queue.popleft() for _ in range(others))]
+            group = [self._queue.popleft() for _ in range(min(self._max_group, len(self._queue)))]
         try:
             outcomes = self._commit([waiting.item for waiting in group])
             for waiting, outcome in zip(group, outcomes, strict=True):
                 waiting.outcome = outcome
         finally:
             with self._lock:
-                heir = self._queue.popleft() if self._queue else None
-                if heir is None:
-                    self._free_leaders += 1
+                heir = self._queue[0] if self._queue else None
+                self._is_led = heir is not None
             for waiting in group:
                 if waiting.outcome is None:  # the leader's thread is being ended
                     waiting.outcome = RuntimeError("the transaction was given up")

@@ -49,13 +49,15 @@ def table_scans(shop: Shop, statements: Sequence[Statement]) -> list[str]:
     found = []
     with shop.database.transaction() as session:
         connection = session.connection()
-        if not shop.database.is_sqlite:
-            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")  # the tables are small, and so would be read
         for statement, parameters, is_many in statements:
             explain = "EXPLAIN QUERY PLAN " if shop.database.is_sqlite else "EXPLAIN "
             plan = connection.exec_driver_sql(explain + statement, parameters[0] if is_many else parameters)
             steps = [str(row[-1]) for row in plan]
-            found += [step for step in steps if re.search(r"^SCAN (?!(\d+ )?CONSTANT|wanted)|Seq Scan on", step)]
+            found += [
+                step
+                for step in steps
+                if re.search(r"^SCAN (?!(\d+ )?CONSTANT|wanted)|Seq Scan on|Hash Join|Merge Join", step)
+            ]
     return found
 
 
