@@ -2,6 +2,7 @@
 
 import hmac
 from collections.abc import Sequence
+from functools import lru_cache
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -20,6 +21,8 @@ class Sealer:
         self._fernet = MultiFernet([Fernet(key) for key in keys])
         self._keys = tuple(keys)
         self._pseudonym_key = self.derived_keys("pseudonyms")[0].encode()
+        self.pseudonym = lru_cache(maxsize=1024)(self._make_pseudonym)
+        """Returns a short name for a person's id: the same for the same id, and of no use without the key."""
 
     def seal(self, secret: str) -> str:
         """Return ``secret`` encrypted, as text for a database column."""
@@ -47,8 +50,7 @@ class Sealer:
             for key in self._keys
         ]
 
-    def pseudonym(self, identifier: str) -> str:
-        """Return a short name for a person's id: the same for the same id, and of no use without the key."""
+    def _make_pseudonym(self, identifier: str) -> str:
         return hmac.digest(self._pseudonym_key, identifier.encode(), "sha256").hex()[:12]
 
 

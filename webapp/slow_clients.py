@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
+from queue import SimpleQueue
 from typing import Any, NamedTuple, Protocol
 
 from webapp.errors import MalformedRequestError, WebsyncError
@@ -69,7 +70,9 @@ class SlowClients:
         self._app = app
         self._seconds = seconds
         self._max_bytes = max_bytes
-        self._places = threading.Semaphore(threads)
+        self._places = SimpleQueue[None]()  # a semaphore without Python code of its own
+        for _ in range(threads):
+            self._places.put(None)
         self._readings: dict[int, _Since] = {}
         self._worked_on: dict[int, _Since] = {}
         self._watch: threading.Thread | None = None
@@ -81,13 +84,14 @@ class SlowClients:
         if length not in {None, "", "0"} or "HTTP_TRANSFER_ENCODING" in environ:
             environ["wsgi.input"] = _Body(environ, self)
         me = threading.get_ident()
-        with self._places:
-            self._worked_on[me] = _now(environ)
-            try:
-                answer = self._app(environ, start_response)
-                return answer if isinstance(answer, list) or environ.get(STREAMS) else _whole(answer)
-            finally:
-                del self._worked_on[me]
+        self._places.get()
+        self._worked_on[me] = _now(environ)
+        try:
+            answer = self._app(environ, start_response)
+            return answer if isinstance(answer, list) or environ.get(STREAMS) else _whole(answer)
+        finally:
+            del self._worked_on[me]
+            self._places.put(None)
 
     def read(self, environ: Environ, source: _Source) -> bytes:
         """Return the body. Somebody else is worked on meanwhile.
@@ -116,12 +120,12 @@ class SlowClients:
             self._start_watch()
         del self._worked_on[me]
         self._readings[me] = _now(environ)
-        self._places.release()
+        self._places.put(None)
         try:
             yield
         finally:
             del self._readings[me]
-            self._places.acquire()
+            self._places.get()
             self._worked_on[me] = _now(environ)
 
     def _start_watch(self) -> None:
