@@ -17,6 +17,7 @@ from webapp.auth0.user_search import (
     Window,
     changed_users,
     count_changed_users,
+    linked_user_id,
     next_window,
 )
 from webapp.demo.faults import set_faults
@@ -153,6 +154,34 @@ def test_only_the_fields_that_are_needed_come(many: RunningTenant, patient: Mana
 def test_no_change_is_one_call(many: RunningTenant, patient: ManagementClient, hands: Hands) -> None:
     assert list(changed_users(patient, since(hands, seconds=10), CUSTOMERS)) == []
     assert list(changed_users(patient, Window(hands.moment(), hands.moment() - timedelta(1)), CUSTOMERS)) == []
+
+
+ADA = "auth0|650a1f3c9d1e8b0012ab0001"
+
+
+def test_whoever_was_linked_is_found_with_the_user_they_belong_to(
+    tenant: RunningTenant, patient: ManagementClient
+) -> None:
+    # given a login that was linked to Ada's user, and one with a number for an id
+    with tenant.state.change() as data:
+        del data["users"]["twitter|5120478813"]
+        data["users"][ADA]["identities"] += [
+            {"connection": "twitter", "provider": "twitter", "user_id": "5120478813", "isSocial": True},
+            {"connection": "acme", "provider": "samlp", "user_id": "acme|jane@x.example", "isSocial": False},
+            {"connection": "shop", "provider": "oauth2", "user_id": 77, "isSocial": True},
+        ]
+    # when they are looked for, then they are Ada's; another provider's login of the same id is not
+    for linked in ("twitter|5120478813", "samlp|acme|jane@x.example", "oauth2|77", ADA):
+        assert linked_user_id(patient, linked) == ADA
+    for gone in ("facebook|5120478813", "auth0|nobody", "nobody", 'x|"'):
+        assert linked_user_id(patient, gone) is None
+
+
+@pytest.mark.parametrize("identities", [None, 7, ["text"], [{}], [{"provider": "x"}]])
+def test_identities_of_another_shape_are_nobodys(identities: object) -> None:
+    users = [{"user_id": "auth0|1", "identities": identities}]
+    with ScriptedTenant([lambda: jsonify(total=1, users=users)]).client() as client:
+        assert linked_user_id(client, "twitter|5") is None
 
 
 def test_the_next_window_reaches_back() -> None:

@@ -71,11 +71,18 @@ def as_user(line: Mapping[str, Any], fields: Sequence[ExportField]) -> dict[str,
 
     In a list only the asked places are there, with nothing in the places before them.
     """
-    user: dict[str, Any] = {}
+    user: dict[Any, Any] = {}
     for field in fields:
-        value = line.get(field.export_as)
-        if value is not None:
-            _put(user, field.path, value)
+        value, path = line.get(field.export_as), field.path
+        if value is None:
+            continue
+        # Most fields are one of these two: a file has a great many lines.
+        if len(path) == 1:
+            user[field.name] = value
+        elif len(path) == 2 and isinstance(path[1], str):
+            user.setdefault(path[0], {})[path[1]] = value
+        else:
+            _put(user, path, value)
     return user
 
 

@@ -94,6 +94,24 @@ def changed_users(
             seen, window = frozenset(), replace(window, since=last + TICK)
 
 
+def linked_user_id(client: ManagementCalls, user_id: str) -> str | None:
+    """Return the id of the user to whom ``user_id`` was linked, or None. Needs ``read:users``.
+
+    Whoever was linked is no user of their own any more, and has not left. The search may know of it only later.
+    Source: Auth0 docs, manage-users/user-accounts/user-account-linking.
+    """
+    provider, _, identity = user_id.partition("|")
+    query = {"q": f"identities.user_id:{_quoted(identity)}", "search_engine": "v3", "include_totals": "true"}
+    page = read(_Page, client.read_patiently("users", query | {"fields": "user_id,identities"}))
+    for user in page.users:
+        identities = user.get("identities")
+        known = [each for each in identities if isinstance(each, dict)] if isinstance(identities, list) else []
+        # An identity's id may be a number.
+        if any(each.get("provider") == provider and str(each.get("user_id")) == identity for each in known):
+            return str(user.get("user_id", "")) or None
+    return None
+
+
 def _of_one_moment(
     client: ManagementCalls, window: Window, connection: str | None, fields: tuple[str, ...]
 ) -> Iterator[User]:
