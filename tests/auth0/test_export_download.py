@@ -1,10 +1,12 @@
 import gzip
 import json
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import timedelta
 from itertools import pairwise
 
+import httpx2
 import pytest
 from flask import Flask, Response, jsonify, request
 
@@ -157,11 +159,13 @@ class Storage:
             raise ConnectionResetError
 
 
-def fetched(storage: Storage, hands: Hands) -> bytes:
+def fetched(storage: Storage, hands: Hands, at_end: Callable[[], None] = lambda: None) -> bytes:
+    file = b""
     for base_url in serve(storage.app):
         with ManagementClient(Tenant(base_url), "client", "secret") as client:
-            return b"".join(download_export(client, "job_1", clock=hands.clock))
-    raise AssertionError
+            file = b"".join(download_export(client, "job_1", clock=hands.clock))
+        at_end()
+    return file
 
 
 def test_only_the_rest_is_fetched_where_the_storage_can_do_that(hands: Hands) -> None:
@@ -229,6 +233,23 @@ def test_progress_makes_up_for_failures(hands: Hands, monkeypatch: pytest.Monkey
     storage = Storage(*range(20_000, 220_000, 20_000))
     # then the file comes all the same
     assert fetched(storage, hands) == FILE
+
+
+def test_a_storage_that_falls_silent_is_asked_again(hands: Hands, monkeypatch: pytest.MonkeyPatch) -> None:
+    # given a storage that says nothing more after the first part
+    monkeypatch.setattr("webapp.auth0.export_download.TIMEOUT", httpx2.Timeout(10.0, read=0.5))
+    is_over = threading.Event()
+
+    def silent() -> Iterator[bytes]:
+        yield FILE[:1_000]
+        is_over.wait(30)
+
+    storage = Storage()
+    storage.answers = [Response(silent())]
+    # then the rest comes from another download
+    assert fetched(storage, hands, is_over.set) == FILE
+    ranges = [each.get("Range") for each in storage.headers]
+    assert (ranges[0], set(ranges[1:])) == (None, {"bytes=1000-"})
 
 
 def test_a_file_without_an_end_is_not_read_for_ever(hands: Hands, monkeypatch: pytest.MonkeyPatch) -> None:
