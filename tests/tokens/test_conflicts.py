@@ -13,8 +13,8 @@ from tests.tokens.conftest import NAMESPACE, Shop
 from webapp.conflicts.choosing import Choice, decide
 from webapp.conflicts.listing import find_conflict, read_sides
 from webapp.conflicts.models import IdentityConflict
+from webapp.profiles.linking import NOT_VERIFIED
 from webapp.profiles.models import Profile, ProfileIdentity
-from webapp.tokens.claim_values import NOT_VERIFIED
 
 POINTS = f"{NAMESPACE}user_metadata.points"
 LINKS = (IdentifierLink("user_id", "auth0_user_id"), IdentifierLink("email", "email", require_verified=False))

@@ -12,8 +12,8 @@ from sqlalchemy import select
 from snippets.goals import PROFILE_ID, IdentifierLink, Mapping, MergeStrategy
 from tests.tokens.conftest import NAMESPACE, Shop
 from webapp.profiles.embedded import get_profile, set_indexed
+from webapp.profiles.linking import NOT_VERIFIED
 from webapp.profiles.models import ProfileIdentity, PropertyDefinition
-from webapp.tokens.claim_values import NOT_VERIFIED
 
 PLAN, ROLES, POINTS = (f"{NAMESPACE}user_metadata.{name}" for name in ("plan", "roles", "points"))
 USER_LINK, EMAIL_LINK = IdentifierLink("user_id", "auth0_user_id"), IdentifierLink("email", "email")

@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from webapp.conflicts.recording import RefusedPost, record_conflict
 from webapp.connections.goals import LiveGoal
 from webapp.database import transaction
-from webapp.tokens.refusals import IdentityConflictError
+from webapp.profiles.linking import IdentityConflictError
 
 log = structlog.get_logger()
 

@@ -8,28 +8,34 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from snippets.goals import Direction, MergeStrategy, WebGoal
+from snippets.goals import Direction, WebGoal
 from webapp.profiles.consent import (
     CONSENT_PROPERTIES,
     SaidConsent,
     answer_to,
     consent_rules,
-    may_process,
     spoken_of,
     without_older_news,
 )
 from webapp.profiles.definitions import Definitions
-from webapp.profiles.facts import Facts, Sought, StoredProfile
+from webapp.profiles.facts import Facts, Sought
+from webapp.profiles.linking import (
+    IdentityConflictError,
+    Linked,
+    LinkValue,
+    identifier_rules,
+    link_profile,
+    new_profile_id,
+    sought_by,
+)
 from webapp.profiles.merging import MergeResult, Rule, merge
+from webapp.profiles.news import merge_with_consent, profile_change, sort_out_older_news, told_by
 from webapp.profiles.store import ProfileState
-from webapp.profiles.writing import ProfileChange, changed_profile
-from webapp.tokens.claim_values import LinkValue, MappingReading, link_values, read_mappings
-from webapp.tokens.linking import Linked, link_profile, new_profile_id, sought_by
-from webapp.tokens.refusals import IdentityConflictError
+from webapp.profiles.writing import ProfileChange
+from webapp.tokens.claim_values import MappingReading, link_values, read_mappings
 from webapp.tokens.verification import VerifiedClaims
 
 OLDER_NEWS = "a newer login has set it already"
-_OVERWRITING = frozenset({MergeStrategy.SET, MergeStrategy.SET_OR_CLEAR})
 
 
 class Visit(NamedTuple):
@@ -110,7 +116,9 @@ def visit_of(
 ) -> Visit:
     """Return the visit of which verified claims tell."""
     links = link_values(goal, claims.claims, definitions.types)
-    return Visit(goal, claims, profile_hint, links, sought_by(claims, links, profile_hint), said_consent)
+    return Visit(
+        goal, claims, profile_hint, links, sought_by((claims.issuer, claims.subject), links, profile_hint), said_consent
+    )
 
 
 def plan_sync(visit: Visit, facts: Facts, definitions: Definitions) -> Plan:
@@ -121,7 +129,7 @@ def plan_sync(visit: Visit, facts: Facts, definitions: Definitions) -> Plan:
     """
     goal, claims, links, hint = visit.goal, visit.claims, visit.links, visit.profile_hint
     try:
-        linked = link_profile(facts, claims, links, profile_hint=hint)
+        linked = link_profile(facts, visit.sought.identity, links, profile_hint=hint)
     except IdentityConflictError:
         if _may_speak_of(visit, definitions):
             raise
@@ -138,12 +146,12 @@ def plan_sync(visit: Visit, facts: Facts, definitions: Definitions) -> Plan:
     if linked.profile is None:
         profile_id = new_profile_id(facts, links, profile_hint=hint)
         before: dict[str, list[str]] = {}
-        rules += _identifier_rules(links)
+        rules += identifier_rules(links)
     else:
         profile_id, before = linked.profile.id, linked.profile.values
     told = {} if linked.profile is None else linked.profile.told_at
     issued_at = int(claims.issued_at.timestamp())
-    rules, late = _sort_out_older_news(rules, told, issued_at)
+    rules, late = sort_out_older_news(rules, told, issued_at)
     merged = _with_consent(visit, before, told, rules)
     if merged is None:
         outcome = Outcome(ProfileState.CONSENT_MISMATCH, None, switch_profile=linked.switch_profile)
@@ -157,7 +165,7 @@ def plan_sync(visit: Visit, facts: Facts, definitions: Definitions) -> Plan:
         linked.switch_profile,
     )
     spoken = spoken_of(goal.consent, without_older_news(visit.said_consent, told, issued_at))
-    told_at = {rule.property_id: issued_at for rule in rules if _overwrites(rule)} | dict.fromkeys(spoken, issued_at)
+    told_at = told_by(rules, issued_at) | dict.fromkeys(spoken, issued_at)
     return Plan(outcome, linked, links, readings, before, merged.changed, told_at, merge_problems)
 
 
@@ -170,7 +178,7 @@ def plan_answer(visit: Visit, facts: Facts, earlier: Outcome) -> Plan | None:
     if answer_to(rule, visit.said_consent) is None:
         return None
     try:
-        linked = link_profile(facts, visit.claims, visit.links, profile_hint=visit.profile_hint)
+        linked = link_profile(facts, visit.sought.identity, visit.links, profile_hint=visit.profile_hint)
     except IdentityConflictError:
         # The token was applied to a profile; that its visitor has another by now is for the next one to find.
         linked = Linked(None, None, None, switch_profile=False)
@@ -183,50 +191,17 @@ def plan_answer(visit: Visit, facts: Facts, earlier: Outcome) -> Plan | None:
 def change_of(plan: Plan, *, source: str, now: datetime) -> ProfileChange | None:
     """Return what is to be stored, or None if the profile stays as it is. ``source`` is shown beside the values."""
     before = plan.linked.profile
-    if before is None:
-        if plan.outcome.profile_id is None:
-            return None
-        before = StoredProfile(plan.outcome.profile_id, now)
-    after = changed_profile(before, plan.changed, source=source, now=now)
-    # Though no value differs, the news is newer: what is older must not overwrite it from now on.
-    after = after._replace(told_at={**before.told_at, **plan.told_at})
-    stays = plan.linked.profile is not None and after == before
-    return None if stays else ProfileChange(plan.linked.profile, after, plan.changed)
-
-
-def _sort_out_older_news(
-    rules: Sequence[Rule], told_at: Members[str, int], issued_at: int
-) -> tuple[list[Rule], list[str]]:
-    """Return the rules to apply, and the properties of which something newer is known.
-
-    Tokens may arrive in another order than they were issued in: a browser that was offline posts its token late.
-    """
-    late = [rule for rule in rules if _overwrites(rule) and told_at.get(rule.property_id, 0) > issued_at]
-    return [rule for rule in rules if rule not in late], list(dict.fromkeys(rule.property_id for rule in late))
-
-
-def _overwrites(rule: Rule) -> bool:
-    return rule.strategy in _OVERWRITING and (bool(rule.values) or rule.strategy is MergeStrategy.SET_OR_CLEAR)
+    profile_id = before.id if before is not None else plan.outcome.profile_id
+    if profile_id is None:
+        return None
+    return profile_change(before, profile_id, plan.changed, plan.told_at, source=source, now=now)
 
 
 def _with_consent(
     visit: Visit, before: Members[str, list[str]], told_at: Members[str, int], rules: Sequence[Rule]
 ) -> MergeResult | None:
-    """Return what the rules and the visitor's word about objectives come to; None if the goal may not process that.
-
-    A profile is judged on the values that it would have: so a new one on those of the same post. Where a newer answer
-    is known, both it and the visitor's word have to allow it.
-    """
-    merged = merge(before, rules)
-    rule, said = visit.goal.consent, visit.said_consent
-    if rule is None and CONSENT_PROPERTIES.isdisjoint(merged.changed):
-        return merged
-    mapped = {**before, **merged.changed}
-    for word in (said, without_older_news(said, told_at, int(visit.claims.issued_at.timestamp()))):
-        merged = merge(before, [*rules, *consent_rules(rule, before, mapped, word)])
-        if not may_process(rule, {**before, **merged.changed}):
-            return None
-    return merged
+    issued_at = int(visit.claims.issued_at.timestamp())
+    return merge_with_consent(rules, before, told_at, issued_at, consent=visit.goal.consent, said=visit.said_consent)
 
 
 def _answer(visit: Visit, linked: Linked, outcome: Outcome) -> Plan:
@@ -264,15 +239,6 @@ def _problems(readings: Sequence[MappingReading], merge_problems: Members[str, l
     for name, reasons in merge_problems.items():
         problems.setdefault(name, []).extend(reasons)
     return problems
-
-
-def _identifier_rules(links: tuple[LinkValue, ...]) -> list[Rule]:
-    """Let the links find a new profile the next time: a value that is only compared is not stored by itself."""
-    return [
-        Rule(link.property_id, (link.value,), MergeStrategy.SET_IF_EMPTY, link.property_type)
-        for link in links
-        if not link.is_profile_id
-    ]
 
 
 def properties_of(goal: WebGoal) -> set[str]:

@@ -209,20 +209,3 @@ class CallOutOfTimeError(WebsyncError):
     """
 
     slug, title, status = "call-out-of-time", "The call is out of its time", HTTPStatus.BAD_REQUEST
-
-
-class IdentityConflictError(WebsyncError):
-    """What the visitor says of themselves points at a profile that belongs to another Auth0 user. Nothing was written.
-
-    What to do: look at the goal's page, where the conflict waits for your decision: keep, move or split. To have none,
-    link by a field that Auth0 vouches for (the user id, a verified e-mail address, ``app_metadata``).
-    """
-
-    slug, title, status = "identity-conflict", "The profile belongs to somebody else", HTTPStatus.CONFLICT
-
-    def __init__(self, visitor: tuple[str, str], profile_id: str, position: int) -> None:
-        """``visitor`` (issuer and subject) is led to ``profile_id`` by the goal's link at ``position``."""
-        super().__init__("The profile that the token points at belongs to another user.")
-        self.visitor = visitor
-        self.profile_id = profile_id
-        self.position = position

@@ -9,7 +9,6 @@ from flask import current_app
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from snippets.goals import PROFILE_ID
 from webapp.connections.goals import LiveGoal
 from webapp.connections.live_goals import forget_live_goal, live_goal
 from webapp.errors import WebsyncError
@@ -17,11 +16,12 @@ from webapp.group_commit import GroupCommit
 from webapp.profiles.consent import SaidConsent
 from webapp.profiles.definitions import Definitions, hold_definitions
 from webapp.profiles.embedded import lock_identifiers
-from webapp.profiles.facts import Facts, Identity, Sought, find_facts
+from webapp.profiles.facts import Facts, Identity, Sought
+from webapp.profiles.linking import identifiers_to_lock, is_open
+from webapp.profiles.rounds import in_rounds
 from webapp.profiles.store import ProfileState
 from webapp.profiles.writing import ProfileChange, link_identities, store_profiles
 from webapp.rows import together
-from webapp.tokens.linking import identifiers_to_lock, is_open
 from webapp.tokens.planning import Outcome, Visit, change_of, plan_answer, plan_sync, properties_of, visit_of
 from webapp.tokens.receipts import MARGIN, Receipt, ask_receipts, keep_longer, keep_receipts, sweep_sometimes
 from webapp.tokens.verification import VerifiedClaims
@@ -82,8 +82,7 @@ def sync_visitor(post: Post) -> Applied:
 def apply_posts(session: Session, posts: Sequence[Post]) -> list[Applied | WebsyncError]:
     """Apply ``posts`` as if one after the other: what came of each, or why it was refused.
 
-    Statements serve all posts together. Posts that may lead to the same profile, or make it, go in rounds, so that
-    each finds what the one before it left.
+    Statements serve all posts together, in rounds where that needs it (`webapp.profiles.rounds`).
     """
     definitions = hold_definitions(session, set().union(*(properties_of(post.goal.web_goal) for post in posts)))
     visits = [post.visit(definitions) for post in posts]
@@ -92,9 +91,8 @@ def apply_posts(session: Session, posts: Sequence[Post]) -> list[Applied | Websy
         # Who else brings one of these posts waits for the locks: a receipt is here by now, or this is the first.
         receipts = ask_receipts(session, {(post.goal.id, post.digest) for post in posts})
     ledger = _Ledger(session, posts, visits, definitions, receipts())
-    waiting: Sequence[int] = range(len(posts))
-    while waiting:
-        waiting = ledger.apply_round(waiting)
+    for facts, numbers in in_rounds(session, range(len(posts)), ledger.sought):
+        ledger.apply_round(facts, numbers)
     sweep_sometimes(session, [post.digest for post in posts], now=posts[0].now)
     return [ledger.applied[number] for number in range(len(posts))]
 
@@ -110,22 +108,12 @@ class _Ledger:
     receipts: dict[tuple[int, bytes], Receipt]
     applied: dict[int, Applied | WebsyncError] = field(default_factory=dict)
 
-    def apply_round(self, waiting: Sequence[int]) -> list[int]:
-        """Apply those that have nothing to do with one before them, and return the numbers of the others."""
-        facts = find_facts(self.session, [self._sought(number) for number in waiting], for_update=True)
-        taken: set[tuple[str, str]] = set()
-        later: list[int] = []
+    def apply_round(self, facts: Facts, numbers: Sequence[int]) -> None:
+        """Apply posts that have nothing to do with each other."""
         changes: list[ProfileChange] = []
         identities: dict[Identity, str] = {}
         receipts: list[Receipt] = []
-        for number in waiting:
-            sought = self._sought(number)
-            touched = identifiers_to_lock(sought) | {(PROFILE_ID, each) for each in facts.candidates(sought)}
-            is_later = not taken.isdisjoint(touched)
-            taken |= touched  # also of one that has to wait: nobody overtakes it
-            if is_later:
-                later.append(number)
-                continue
+        for number in numbers:
             try:
                 change = self._apply(number, facts, identities, receipts)
             except WebsyncError as error:
@@ -136,9 +124,9 @@ class _Ledger:
             store_profiles(self.session, changes, self.definitions.identifying)
             link_identities(self.session, identities)
             keep_receipts(self.session, receipts)
-        return later
 
-    def _sought(self, number: int) -> Sought:
+    def sought(self, number: int) -> Sought:
+        """Return what may lead to the profile of a post's visitor, or has led there before."""
         post, sought = self.posts[number], self.visits[number].sought
         receipt = self.receipts.get((post.goal.id, post.digest))
         if receipt is None or receipt.outcome.profile_id is None:

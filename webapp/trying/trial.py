@@ -9,9 +9,10 @@ from snippets.goals import WebGoal
 from webapp.connections.goals import NoTenantError, find_live_goal
 from webapp.errors import WebsyncError
 from webapp.profiles.embedded import property_types
+from webapp.profiles.linking import IdentityConflictError
 from webapp.profiles.values import PropertyType
 from webapp.tokens.preview import preview_sync
-from webapp.tokens.refusals import IdentityConflictError, TokenRefusedError, TokenTooLargeError
+from webapp.tokens.refusals import TokenRefusedError, TokenTooLargeError
 from webapp.trying.logins import TriedLogin
 from webapp.trying.notes import notes_to_auth0, notes_to_profile
 from webapp.trying.result import Refusal, Result, show_run, show_sync, show_token
