@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from enum import StrEnum
 from typing import TypeVar
 
 from snippets.consent import ConsentRule, plain_rule, read_rule
@@ -54,14 +55,14 @@ def read_web_goal(plain: PlainData, *, public_url: str) -> WebGoal:
     Raises:
         InvalidGoalError: with all problems at once, so that one look at the page or the terminal is enough.
     """
-    reader = _Reader(plain)
+    reader = PlainReader(plain)
     fields: dict[str, object] = {
         "key": reader.text("key"),
         "name": reader.text("name"),
         "claim_namespace": reader.text("claim_namespace"),
         "revision": reader.number("revision", default=1),
         "mappings": reader.rows("mappings", _read_mapping),
-        "links": reader.rows("links", _read_link),
+        "links": reader.rows("links", read_link),
         "allow_creation": reader.flag("allow_creation", default=True),
         "token_kind": reader.choice("token_kind", TokenKind, TokenKind.ID_TOKEN),
         "client_ids": reader.texts("client_ids"),
@@ -73,15 +74,8 @@ def read_web_goal(plain: PlainData, *, public_url: str) -> WebGoal:
         "token_policy": _read_policy(reader),
         "consent": reader.rule("consent"),
     }
-    try:
-        goal = WebGoal(public_url=public_url, **fields)  # type: ignore[arg-type]  # each was read as its type above
-    except InvalidGoalError as error:
-        # A row that could not be read is missing from the goal: what the goal says of rows would be beside the point.
-        broken = {problem.place[0] for problem in reader.problems}
-        reader.problems += [problem for problem in error.problems if problem.place[0] not in broken]
-    if reader.problems:
-        raise InvalidGoalError(tuple(reader.problems))
-    return goal
+    # Each was read as its type above.
+    return reader.made(lambda: WebGoal(public_url=public_url, **fields))  # type: ignore[arg-type]
 
 
 def plain_web_goal(goal: WebGoal) -> dict[str, object]:
@@ -93,8 +87,8 @@ def plain_web_goal(goal: WebGoal) -> dict[str, object]:
         "name": goal.name,
         "key": goal.key,
         "revision": goal.revision,
-        "mappings": [_plain_row(mapping) for mapping in goal.mappings],
-        "links": [_plain_row(link) for link in goal.links],
+        "mappings": [plain_row(mapping) for mapping in goal.mappings],
+        "links": [plain_row(link) for link in goal.links],
         "allow_creation": goal.allow_creation,
         "claim_namespace": goal.claim_namespace,
         "token_kind": str(goal.token_kind),
@@ -121,10 +115,10 @@ def plain_policy(policy: TokenPolicy) -> dict[str, object]:
 
 def read_policy(plain: PlainData) -> TokenPolicy:
     """Return the policy that `plain_policy` made ``plain`` of."""
-    return _read_policy(_Reader(plain))
+    return _read_policy(PlainReader(plain))
 
 
-def _read_policy(reader: "_Reader") -> TokenPolicy:
+def _read_policy(reader: "PlainReader") -> TokenPolicy:
     return TokenPolicy(
         algorithms=reader.choices("algorithms", SigningAlgorithm) or USUAL_POLICY.algorithms,
         required_scopes=reader.texts("required_scopes"),
@@ -134,28 +128,44 @@ def _read_policy(reader: "_Reader") -> TokenPolicy:
     )
 
 
-def _plain_row(row: Row | IdentifierLink) -> dict[str, object]:
+def plain_row(row: Row | IdentifierLink) -> dict[str, object]:
+    """Return a mapping or link as plain data."""
     # Not only text-like: a YAML writer knows text, and no enum.
     return {name: value if isinstance(value, bool) else str(value) for name, value in asdict(row).items()}
 
 
-class _Reader:
-    """Reads one mapping and collects what is wrong with it."""
+class PlainReader:
+    """Reads the plain data of a goal, or of one of its rows, and collects what is wrong with it."""
 
     def __init__(self, plain: PlainData, place: Place = ()) -> None:
         self.plain = plain
         self.place = place
         self.problems: list[Problem] = []
 
+    def made(self, make: Callable[[], _Item]) -> _Item:
+        """Return what ``make`` makes of what was read. Raises InvalidGoalError with all problems."""
+        try:
+            goal = make()
+        except InvalidGoalError as error:
+            # A row that could not be read is missing from the goal: what that says of rows would be beside the point.
+            broken = {problem.place[0] for problem in self.problems}
+            self.problems += [problem for problem in error.problems if problem.place[0] not in broken]
+        if self.problems:
+            raise InvalidGoalError(tuple(self.problems))
+        return goal
+
     def complain(self, name: str, message: str) -> None:
+        """Add a problem of one of the names."""
         self.problems.append(Problem((*self.place, name), message))
 
     def refuse_unknown(self, known: frozenset[str]) -> None:
+        """Complain of names that nobody knows."""
         for name in self.plain:
             if name not in known:
                 self.complain(str(name), f"Unknown; known are {', '.join(sorted(known))}.")
 
     def text(self, name: str) -> str:
+        """Return a text without space around it; empty where there is none."""
         value = self.plain.get(name)
         if value is not None and not isinstance(value, str):
             self.complain(name, "Must be text.")
@@ -167,6 +177,7 @@ class _Reader:
         return (value or "").strip()
 
     def texts(self, name: str) -> tuple[str, ...]:
+        """Return a list of texts, each once."""
         value = self.plain.get(name) or ()
         if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
             return tuple(dict.fromkeys(item.strip() for item in value if item.strip()))
@@ -174,6 +185,7 @@ class _Reader:
         return ()
 
     def flag(self, name: str, *, default: bool) -> bool:
+        """Return a boolean."""
         value = self.plain.get(name, default)
         if isinstance(value, bool):
             return value
@@ -181,6 +193,7 @@ class _Reader:
         return default
 
     def number(self, name: str, *, default: int) -> int:
+        """Return a whole number from 1."""
         value = self.plain.get(name, default)
         if isinstance(value, int) and not isinstance(value, bool) and value > 0:
             return value
@@ -188,6 +201,7 @@ class _Reader:
         return default
 
     def optional_number(self, name: str) -> int | None:
+        """Return a whole number, or None."""
         value = self.plain.get(name)
         if value is None or (isinstance(value, int) and not isinstance(value, bool)):
             return value
@@ -201,7 +215,8 @@ class _Reader:
             self.complain(name, f"{unknown[0]!r} is unknown; known are {', '.join(kind)}.")
         return tuple(each for each in kind if each in named)
 
-    def choice(self, name: str, kind: type[Direction | MergeStrategy | TokenKind], default: str) -> str:
+    def choice(self, name: str, kind: type[StrEnum], default: str) -> str:
+        """Return one of the words of ``kind``."""
         value = self.plain.get(name, default)
         try:
             return kind(str(value))
@@ -210,6 +225,7 @@ class _Reader:
             return default
 
     def rule(self, name: str) -> ConsentRule | None:
+        """Return a rule of consent, or None."""
         plain = self.plain.get(name)
         try:
             return None if plain is None else read_rule(plain)
@@ -217,14 +233,15 @@ class _Reader:
             self.complain(name, str(error))
             return None
 
-    def rows(self, name: str, read: Callable[["_Reader"], _Item]) -> tuple[_Item, ...]:
+    def rows(self, name: str, read: Callable[["PlainReader"], _Item]) -> tuple[_Item, ...]:
+        """Return what ``read`` makes of each row of a list."""
         value = self.plain.get(name) or ()
         if not isinstance(value, Sequence) or isinstance(value, str):
             self.complain(name, "Must be a list of rows.")
             return ()
         items = []
         for index, plain in enumerate(value):
-            row = _Reader(plain if isinstance(plain, Mapping) else {}, (*self.place, name, index))
+            row = PlainReader(plain if isinstance(plain, Mapping) else {}, (*self.place, name, index))
             try:
                 items.append(read(row))
             except InvalidMappingError as error:
@@ -233,7 +250,7 @@ class _Reader:
         return tuple(items)
 
 
-def _read_mapping(row: _Reader) -> Row:
+def _read_mapping(row: PlainReader) -> Row:
     row.refuse_unknown(frozenset({"auth0_field", "profile_property", "direction", "strategy"}))
     return Row(
         row.text("auth0_field"),
@@ -243,7 +260,8 @@ def _read_mapping(row: _Reader) -> Row:
     )
 
 
-def _read_link(row: _Reader) -> IdentifierLink:
+def read_link(row: PlainReader) -> IdentifierLink:
+    """Return the identifier link of a row. Raises InvalidMappingError."""
     row.refuse_unknown(frozenset({"auth0_field", "profile_property", "require_verified"}))
     return IdentifierLink(
         row.text("auth0_field"),

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from snippets.consent import ConsentRule
 from snippets.goals import PROFILE_ID, Direction, IdentifierLink, Mapping, MergeStrategy, WebGoal
+from webapp.connections.import_goals import ImportGoal, ImportMapping
 from webapp.profiles.definitions import read_definitions
 from webapp.profiles.facts import Identity, Sought, StoredProfile, find_facts
 from webapp.profiles.merging import Rule, merge
@@ -71,3 +72,14 @@ def write_profile(
     change = ProfileChange(known.get(profile_id), after, changed)
     store_profiles(session, [change], read_definitions(session, changed).identifying)
     return tuple(sorted(changed))
+
+
+def make_import_goal(**changes: Any) -> ImportGoal:
+    """Return an import goal with one mapping (``user_metadata.plan`` to ``plan``), changed as told."""
+    fields: dict[str, Any] = {
+        "key": "import-goal",
+        "name": "Import users",
+        "mappings": (ImportMapping("user_metadata.plan", "plan"),),
+        "links": (IdentifierLink("user_id", "auth0_user_id"),),
+    }
+    return ImportGoal(**fields | changes)

@@ -178,7 +178,7 @@ def test_a_goal_of_another_connection_is_not_taken_over(session: Session, sealer
         ("labels: [shop, production]", 'labels: ["a,b"]', "connections[1].labels: At most 20 labels"),
         ("name: Web shop", f"name: {'x' * 201}", "connections[1].name: At most 200 characters."),
         ("client_id: dGhl", f"client_id: {'x' * 256}", "connections[1].auth0.client_id: At most 255 characters."),
-        ("kind: web", "kind: import", "connections[1].goals[1].kind: Must be web."),
+        ("kind: web", "kind: batch", "connections[1].goals[1].kind: Must be web or import."),
         ("strategy: add", "strategy: plus", "connections[1].goals[1].mappings[5].strategy: Must be one of"),
         ("auth0_field: nickname", "auth0_field: last_login", "connections[1].goals[1].mappings[3].auth0_field: Auth0"),
         ("name: Web shop", "name: 7", "connections[1].name: Must be text"),

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from typing import TypeVar
 
 import yaml
 from sqlalchemy import select
@@ -15,10 +16,13 @@ from webapp.connections.configuration_file import (
     Configuration,
     ConnectionConfiguration,
     GoalConfiguration,
+    ImportGoalConfiguration,
     InvalidConfigurationError,
 )
 from webapp.connections.goals import new_key, to_web_goal
-from webapp.connections.models import Connection, Goal
+from webapp.connections.import_goals import plain_import_goal
+from webapp.connections.import_saving import add_import_goal, save_import_goal, to_import_goal
+from webapp.connections.models import Connection, Goal, ImportGoalRow, StoredGoal
 from webapp.connections.objectives import save_objective, save_opt_out_zones
 from webapp.connections.saving import (
     Change,
@@ -33,6 +37,8 @@ from webapp.connections.saving import (
 from webapp.connections.signing_secrets import check_signing_secret
 from webapp.profiles.objectives import all_objectives, details_of, opt_out_zones
 from webapp.sealing import Sealer
+
+_Goal = TypeVar("_Goal", Goal, ImportGoalRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +78,13 @@ def apply_configuration(
         secret = _secret(row.secret_variable, (*place, "auth0", "client_secret"), environment)
         connection, state = _apply_connection(session, row, place, change, _Sealing(sealer, secret))
         applied.append(Applied("connection", connection.name, connection.key, state))
-        for number, goal in enumerate(row.goals):
-            goal_place: Place = (*place, "goals", number)
+        for goal in row.goals:
+            goal_place: Place = (*place, "goals", goal.position)
             secret = _secret(goal.secret_variable, (*goal_place, "signing_secret"), environment)
             applied.append(_apply_goal(session, connection, goal, goal_place, change, _Sealing(sealer, secret)))
+        for wanted_import in row.import_goals:
+            goal_place = (*place, "goals", wanted_import.position)
+            applied.append(_apply_import_goal(session, connection, wanted_import, goal_place, change))
     return applied
 
 
@@ -95,7 +104,10 @@ def export_configuration(session: Session, *, public_url: str) -> str:
                 "enabled": connection.is_on,
                 "auth0": auth0,
                 "objectives": list(connection.objectives),
-                "goals": [_plain_goal(goal, public_url=public_url) for goal in connection.goals],
+                "goals": [
+                    *(_plain_goal(goal, public_url=public_url) for goal in connection.goals),
+                    *map(_plain_import_goal, connection.import_goals),
+                ],
             }
         )
     return yaml.safe_dump(
@@ -127,6 +139,12 @@ def _plain_goal(goal: Goal, *, public_url: str) -> dict[str, object]:
     if goal.sealed_signing_secret is not None:
         plain["signing_secret"] = {"env": secret_variable_name(goal.name, of="AUTH0_SIGNING_SECRET")}
     return named | {name: value for name, value in plain.items() if name not in {"revision", "consent"}}
+
+
+def _plain_import_goal(row: ImportGoalRow) -> dict[str, object]:
+    plain = plain_import_goal(to_import_goal(row))
+    named = {"kind": "import", "name": plain["name"], "key": plain["key"], "enabled": row.is_on}
+    return named | {name: value for name, value in plain.items() if name != "revision"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,25 +210,57 @@ def _apply_goal(
     sealing: _Sealing,
 ) -> Applied:
     web_goal = wanted.web_goal
-    has_key = web_goal.key != KEY_TO_COME
-    by_name = (Goal.connection_id == connection.id, Goal.name == web_goal.name)
-    found = list(session.scalars(select(Goal).where(*((Goal.key == web_goal.key,) if has_key else by_name))))
-    if len(found) > 1 or any(goal.connection_id != connection.id for goal in found):
-        field = "key" if has_key else "name"
-        raise InvalidConfigurationError([Problem((*place, field), "Names no single goal of this connection.")])
-    stored = found[0].sealed_signing_secret if found else None
+    goal = _find_goal(session, connection, Goal, (web_goal.key, web_goal.name), place)
+    stored = goal.sealed_signing_secret if goal else None
     try:
         if sealing.secret is not None:
             check_signing_secret(sealing.secret)
         change = replace(change, sealed_signing_secret=sealing.sealed(stored, is_same_tenant=True))
-        if not found:
-            web_goal = web_goal if has_key else replace(web_goal, key=new_key())
+        if goal is None:
+            web_goal = replace(web_goal, key=new_key()) if web_goal.key == KEY_TO_COME else web_goal
             saved = add_web_goal(session, connection, web_goal, change, is_on=wanted.is_on)
             return Applied("goal", saved.goal.name, saved.goal.key, "created")
-        (goal,) = found
         saved = save_web_goal(session, goal, web_goal, change, is_on=wanted.is_on, expected_revision=goal.revision)
     except InvalidGoalError as error:
         problems = [Problem((*place, *problem.place), problem.message) for problem in error.problems]
         raise InvalidConfigurationError(problems) from error
     is_updated = saved.is_changed or saved.has_new_secret
     return Applied("goal", goal.name, goal.key, "updated" if is_updated else "unchanged")
+
+
+def _apply_import_goal(
+    session: Session, connection: Connection, wanted: ImportGoalConfiguration, place: Place, change: Change
+) -> Applied:
+    goal = wanted.import_goal
+    row = _find_goal(session, connection, ImportGoalRow, (goal.key, goal.name), place)
+    try:
+        if row is None:
+            goal = replace(goal, key=new_key()) if goal.key == KEY_TO_COME else goal
+            saved = add_import_goal(session, connection, goal, change, is_on=wanted.is_on)
+            return Applied("goal", saved.goal.name, saved.goal.key, "created")
+        saved = save_import_goal(session, row, goal, change, is_on=wanted.is_on, expected_revision=row.revision)
+    except InvalidGoalError as error:
+        problems = [Problem((*place, *problem.place), problem.message) for problem in error.problems]
+        raise InvalidConfigurationError(problems) from error
+    return Applied("goal", row.name, row.key, "updated" if saved.is_changed else "unchanged")
+
+
+def _find_goal(
+    session: Session, connection: Connection, kind: type[_Goal], key_and_name: tuple[str, str], place: Place
+) -> _Goal | None:
+    """Return the goal that a file means: by its key if the file has one, else by its name."""
+    key, name = key_and_name
+    has_key = key != KEY_TO_COME
+    by_name = (
+        StoredGoal.connection_id == connection.id,
+        StoredGoal.name == name,
+        StoredGoal.kind == kind.__mapper__.polymorphic_identity,
+    )
+    found = list(session.scalars(select(StoredGoal).where(*((StoredGoal.key == key,) if has_key else by_name))))
+    if not found:
+        return None
+    goal = found[0]
+    if len(found) > 1 or goal.connection_id != connection.id or not isinstance(goal, kind):
+        message = "Names no single goal of this connection and kind."
+        raise InvalidConfigurationError([Problem((*place, "key" if has_key else "name"), message)])
+    return goal

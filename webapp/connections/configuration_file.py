@@ -14,6 +14,8 @@ from snippets.consent import MAX_OBJECTIVES, OBJECTIVE_ID
 from snippets.goals import InvalidGoalError, Place, Problem, WebGoal
 from snippets.reading import FIELDS, read_web_goal
 from webapp.auth0.tenant import InvalidDomainError, parse_domain
+from webapp.connections.import_goals import FIELDS as IMPORT_FIELDS
+from webapp.connections.import_goals import ImportGoal, read_import_goal
 from webapp.connections.models import (
     MAX_CLIENT_ID_LENGTH,
     MAX_DESCRIPTION_LENGTH,
@@ -36,6 +38,7 @@ _CONNECTION_FIELDS = frozenset(
 )
 _AUTH0_FIELDS = frozenset({"domain", "client_id", "client_secret"})
 _GOAL_FIELDS = FIELDS - {"consent"} | {"kind", "enabled", "signing_secret"}
+_IMPORT_GOAL_FIELDS = IMPORT_FIELDS | {"kind", "enabled"}
 _OBJECTIVE_FIELDS = frozenset({"id", "name", "description", "needs_consent", "legislations"})
 _FILE_FIELDS = frozenset({"objectives", "opt_out_zones", "connections"})
 
@@ -53,11 +56,22 @@ class GoalConfiguration:
     """A web goal as the file has it. Without a key of its own ``web_goal.key`` is `KEY_TO_COME`.
 
     ``secret_variable`` names the environment variable with the secret by which its tokens are signed (HS256).
+    ``position`` counts the goals of its connection in the file.
     """
 
     web_goal: WebGoal
     is_on: bool
     secret_variable: str | None = None
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ImportGoalConfiguration:
+    """An import goal as the file has it, at its ``position`` among the connection's goals."""
+
+    import_goal: ImportGoal
+    is_on: bool
+    position: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +87,7 @@ class ConnectionConfiguration:
     auth0_client_id: str
     secret_variable: str | None
     goals: tuple[GoalConfiguration, ...]
+    import_goals: tuple[ImportGoalConfiguration, ...] = ()
     objectives: tuple[str, ...] = ()
 
 
@@ -196,7 +211,8 @@ def _read_connection(row: _Row, *, public_url: str, allow_loopback: bool) -> Con
         auth0_domain=domain,
         auth0_client_id=auth0.text("client_id", longest=MAX_CLIENT_ID_LENGTH),
         secret_variable=_secret_variable(auth0, "client_secret"),
-        goals=tuple(goal for goal in goals if goal is not None),
+        goals=tuple(goal for goal in goals if isinstance(goal, GoalConfiguration)),
+        import_goals=tuple(goal for goal in goals if isinstance(goal, ImportGoalConfiguration)),
         objectives=_read_objective_ids(row),
     )
 
@@ -261,14 +277,20 @@ def _secret_variable(row: _Row, name: str) -> str | None:
     return None
 
 
-def _read_goal(plain: object, place: Place, problems: list[Problem], public_url: str) -> GoalConfiguration | None:
-    row = _Row(plain, place, problems, _GOAL_FIELDS)
-    if row.plain.get("kind") != "web":
-        row.complain("kind", "Must be web.")
+def _read_goal(
+    plain: object, place: Place, problems: list[Problem], public_url: str
+) -> GoalConfiguration | ImportGoalConfiguration | None:
+    kind = plain.get("kind") if isinstance(plain, Mapping) else None
+    row = _Row(plain, place, problems, _IMPORT_GOAL_FIELDS if kind == "import" else _GOAL_FIELDS)
+    if kind not in {"web", "import"}:
+        row.complain("kind", "Must be web or import.")
     is_on = row.flag("enabled", default=True)
+    position = int(place[-1])
     try:
+        if kind == "import":
+            return ImportGoalConfiguration(read_import_goal({"key": KEY_TO_COME, **row.plain}), is_on, position)
         web_goal = read_web_goal({"key": KEY_TO_COME, **row.plain}, public_url=public_url)
-        return GoalConfiguration(web_goal, is_on, _secret_variable(row, "signing_secret"))
+        return GoalConfiguration(web_goal, is_on, _secret_variable(row, "signing_secret"), position)
     except InvalidGoalError as error:
         problems += [Problem((*place, *problem.place), problem.message) for problem in error.problems]
         return None
@@ -279,10 +301,12 @@ def _repeated_names(connections: list[ConnectionConfiguration]) -> Iterator[Prob
     for index, connection in enumerate(connections):
         if names.index(connection.name) < index:
             yield Problem(("connections", index, "name"), f"{connection.name!r} is in the file twice.")
-        goals = [goal.web_goal.name for goal in connection.goals]
-        for number, goal in enumerate(goals):
-            if goals.index(goal) < number:
-                yield Problem(("connections", index, "goals", number, "name"), f"{goal!r} is there twice.")
+        named = [(goal.position, goal.web_goal.name) for goal in connection.goals]
+        named += [(goal.position, goal.import_goal.name) for goal in connection.import_goals]
+        goals = [name for _, name in sorted(named)]
+        for number, (position, name) in enumerate(sorted(named)):
+            if goals.index(name) < number:
+                yield Problem(("connections", index, "goals", position, "name"), f"{name!r} is there twice.")
 
 
 class _StrictLoader(yaml.SafeLoader):

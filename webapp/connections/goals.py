@@ -102,7 +102,7 @@ def to_web_goal(goal: Goal, *, public_url: str) -> WebGoal:
             Mapping(row.auth0_field, row.profile_property, Direction(row.direction), MergeStrategy(row.strategy))
             for row in goal.mappings
         ),
-        links=tuple(IdentifierLink(row.auth0_field, row.profile_property, row.require_verified) for row in goal.links),
+        links=to_links(goal.links),
         allow_creation=goal.allow_creation,
         token_kind=TokenKind(goal.token_kind),
         client_ids=tuple(goal.client_ids),
@@ -180,14 +180,24 @@ def _copy(web_goal: WebGoal, goal: Goal) -> None:
     goal.server_exchange = web_goal.server_exchange
     goal.token_policy = plain_policy(web_goal.token_policy)
     goal.mappings = _mapping_rows(web_goal.mappings)
-    goal.links = [
+    goal.links = link_rows(web_goal.links)
+
+
+def to_links(rows: Sequence[LinkRow]) -> tuple[IdentifierLink, ...]:
+    """Return the identifier links of a stored goal."""
+    return tuple(IdentifierLink(row.auth0_field, row.profile_property, row.require_verified) for row in rows)
+
+
+def link_rows(links: Sequence[IdentifierLink]) -> list[LinkRow]:
+    """Return the rows that keep a goal's identifier links."""
+    return [
         LinkRow(
             position=position,
             auth0_field=link.auth0_field,
             profile_property=link.profile_property,
             require_verified=link.require_verified,
         )
-        for position, link in enumerate(web_goal.links)
+        for position, link in enumerate(links)
     ]
 
 

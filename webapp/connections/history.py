@@ -7,10 +7,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from snippets.goals import InvalidGoalError, Problem, WebGoal
-from snippets.reading import plain_web_goal, read_web_goal
+from snippets.reading import read_web_goal
 from webapp.connections.changes import Plain, summary
-from webapp.connections.goals import to_web_goal
-from webapp.connections.models import Goal, GoalRevision
+from webapp.connections.models import Goal, GoalRevision, StoredGoal
 from webapp.errors import NotFoundError
 
 PAGE_LENGTH = 50
@@ -42,14 +41,13 @@ class SeenRevision:
     problems: tuple[Problem, ...] = ()
 
 
-def keep_revision(session: Session, goal: Goal, *, saved_by: str) -> None:
+def keep_revision(session: Session, goal: StoredGoal, plain: dict[str, object], *, saved_by: str) -> None:
     """Keep the goal as it stands now. ``saved_by`` is an admin's e-mail address, ``"cli"`` or ``"demo"``."""
-    web_goal = to_web_goal(goal, public_url="")  # which is no part of what is kept
     session.add(
         GoalRevision(
             goal_id=goal.id,
             revision=goal.revision,
-            plain=plain_web_goal(web_goal),
+            plain=plain,
             is_on=goal.is_on,
             saved_at=goal.updated_at,
             saved_by=saved_by,

@@ -41,14 +41,16 @@ class Connection(Base):
     goals: Mapped[list["Goal"]] = relationship(
         back_populates="connection", order_by="Goal.id", cascade="all, delete-orphan", passive_deletes=True
     )
+    import_goals: Mapped[list["ImportGoalRow"]] = relationship(
+        back_populates="connection", order_by="ImportGoalRow.id", cascade="all, delete-orphan", passive_deletes=True
+    )
 
 
-class Goal(Base):
-    """A web goal at its newest revision. Its rows stand in two tables of their own.
+class StoredGoal(Base):
+    """A goal of either kind at its newest revision. Its rows stand in two tables of their own.
 
-    ``sealed_exchange_secrets`` are those that the Action may use, newest first. ``token_policy`` is the plain data of
-    snippets/reading.py; ``sealed_signing_secret`` is there if it asks for HS256. ``consent`` is what the
-    connection's objectives came to when they were last changed (snippets/consent.py), None if no consent is needed.
+    The kinds share a table, since keys, revisions and what came in are theirs in the same way. What one kind alone has
+    is left empty by the other: see `Goal` and `ImportGoalRow`, by which each is read and written.
     """
 
     __tablename__ = "goals"
@@ -56,13 +58,14 @@ class Goal(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(String(64), unique=True)
+    kind: Mapped[str] = mapped_column(String(10))
     connection_id: Mapped[int] = mapped_column(ForeignKey("connections.id", ondelete="CASCADE"), index=True)
     name: Mapped[str] = mapped_column(String(200))
     is_on: Mapped[bool] = mapped_column(default=True)
     revision: Mapped[int] = mapped_column(default=1)
-    claim_namespace: Mapped[str] = mapped_column(String(200))
+    claim_namespace: Mapped[str] = mapped_column(String(200), default="")
     allow_creation: Mapped[bool] = mapped_column(default=True)
-    token_kind: Mapped[str] = mapped_column(String(20))
+    token_kind: Mapped[str] = mapped_column(String(20), default="")
     client_ids: Mapped[list[str]] = mapped_column(JsonDocument, default=list)
     audiences: Mapped[list[str]] = mapped_column(JsonDocument, default=list)
     allowed_origins: Mapped[list[str]] = mapped_column(JsonDocument, default=list)
@@ -73,10 +76,10 @@ class Goal(Base):
     token_policy: Mapped[dict[str, object]] = mapped_column(JsonDocument, default=dict)
     sealed_signing_secret: Mapped[str | None] = mapped_column(Text)
     consent: Mapped[dict[str, list[str]] | None] = mapped_column(JsonDocument)
+    import_settings: Mapped[dict[str, object] | None] = mapped_column(JsonDocument)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
-    connection: Mapped[Connection] = relationship(back_populates="goals")
     mappings: Mapped[list["MappingRow"]] = relationship(
         order_by="MappingRow.position", cascade="all, delete-orphan", passive_deletes=True
     )
@@ -84,9 +87,32 @@ class Goal(Base):
         order_by="LinkRow.position", cascade="all, delete-orphan", passive_deletes=True
     )
 
+    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_abstract": True}  # noqa: RUF012, SQLAlchemy's own name
+
+
+class Goal(StoredGoal):
+    """A web goal.
+
+    ``sealed_exchange_secrets`` are those that the Action may use, newest first. ``token_policy`` is the plain data of
+    snippets/reading.py; ``sealed_signing_secret`` is there if it asks for HS256. ``consent`` is what the
+    connection's objectives came to when they were last changed (snippets/consent.py), None if no consent is needed.
+    """
+
+    connection: Mapped[Connection] = relationship(back_populates="goals")
+
+    __mapper_args__ = {"polymorphic_identity": "web"}  # noqa: RUF012, SQLAlchemy's own name
+
+
+class ImportGoalRow(StoredGoal):
+    """An import goal. ``import_settings`` has what is neither a column nor a row (import_goals.py)."""
+
+    connection: Mapped[Connection] = relationship(back_populates="import_goals")
+
+    __mapper_args__ = {"polymorphic_identity": "import"}  # noqa: RUF012, SQLAlchemy's own name
+
 
 class GoalRevision(Base):
-    """A goal as it was saved once. ``plain`` is the plain data of snippets/reading.py.
+    """A goal as it was saved once. ``plain`` is its plain data (snippets/reading.py, import_goals.py).
 
     ``saved_by`` is empty where that is not known: the revision is older than this table.
     """
@@ -102,7 +128,10 @@ class GoalRevision(Base):
 
 
 class MappingRow(Base):
-    """One mapping of a goal. ``position`` counts from 0 in the order of the page."""
+    """One mapping of a goal. ``position`` counts from 0 in the order of the page.
+
+    Only mappings of import goals have ``transforms``, as plain data.
+    """
 
     __tablename__ = "mappings"
     is_kept_in_memory = True
@@ -113,6 +142,7 @@ class MappingRow(Base):
     profile_property: Mapped[str] = mapped_column(String(100))
     direction: Mapped[str] = mapped_column(String(20))
     strategy: Mapped[str] = mapped_column(String(20))
+    transforms: Mapped[list[object]] = mapped_column(JsonDocument, default=list)
 
 
 class LinkRow(Base):

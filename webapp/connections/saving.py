@@ -12,10 +12,11 @@ from sqlalchemy.orm import Session
 
 from snippets.goals import Direction, InvalidGoalError, MergeStrategy, Problem, WebGoal
 from snippets.limits import problems_of
+from snippets.reading import plain_web_goal
 from webapp.accounts.audit import record
 from webapp.connections.goals import StaleRevisionError, add_goal, new_key, save_consent, save_goal, to_web_goal
 from webapp.connections.history import keep_revision
-from webapp.connections.models import Connection, Goal, MappingRow
+from webapp.connections.models import Connection, Goal, MappingRow, StoredGoal
 from webapp.connections.signing_secrets import keep_signing_secret
 from webapp.profiles.embedded import ensure_properties, hold_property_set, property_types, wanted_properties
 from webapp.profiles.objectives import known_objectives, lock_objectives, rule_for
@@ -90,7 +91,7 @@ def add_connection(session: Session, details: ConnectionDetails, change: Change)
     _copy(details, connection)
     session.add(connection)
     session.flush()
-    _record(session, change, "created", connection, name=connection.name)
+    record_change(session, change, "created", connection, name=connection.name)
     return connection
 
 
@@ -123,15 +124,15 @@ def save_connection(
     connection.version, connection.updated_at = connection.version + 1, change.now
     renew_consent(session, connection, change)
     changed = [name.removeprefix("sealed_") for name in names]
-    _record(session, change, "saved", connection, changed=changed)
+    record_change(session, change, "saved", connection, changed=changed)
     return changed
 
 
 def delete_connection(session: Session, connection: Connection, change: Change) -> None:
     """Delete a connection with its goals. Profiles stay."""
-    goals = [goal.key for goal in connection.goals]
+    goals = [goal.key for goal in (*connection.goals, *connection.import_goals)]
     session.delete(connection)
-    _record(session, change, "deleted", connection, name=connection.name, goals=goals)
+    record_change(session, change, "deleted", connection, name=connection.name, goals=goals)
 
 
 def add_web_goal(
@@ -155,8 +156,8 @@ def add_web_goal(
     goal = add_goal(session, connection, web_goal, is_on=is_on, now=change.now)
     keep_signing_secret(goal, web_goal, change.sealed_signing_secret)
     new_properties = _ensure_properties(session, web_goal, change)
-    keep_revision(session, goal, saved_by=change.actor)
-    _record(session, change, "created", goal, name=goal.name, revision=goal.revision)
+    _keep_revision(session, goal, change)
+    record_change(session, change, "created", goal, name=goal.name, revision=goal.revision)
     return SavedGoal(goal, is_changed=True, new_properties=tuple(new_properties))
 
 
@@ -181,23 +182,23 @@ def save_web_goal(
     is_changed = save_goal(session, goal, web_goal, is_on=is_on, expected_revision=expected_revision, now=change.now)
     has_new_secret = keep_signing_secret(goal, web_goal, change.sealed_signing_secret)
     if has_new_secret:
-        _record(session, change, "saved", goal, changed=["signing_secret"])
+        record_change(session, change, "saved", goal, changed=["signing_secret"])
     if not is_changed:
         return SavedGoal(goal, is_changed=False, has_new_secret=has_new_secret)
     new_properties = _ensure_properties(session, web_goal, change)
-    keep_revision(session, goal, saved_by=change.actor)
+    _keep_revision(session, goal, change)
     detail: dict[str, object] = {"revision": goal.revision, "changed": changed}
     if change.restored_revision is None:
-        _record(session, change, "saved", goal, **detail)
+        record_change(session, change, "saved", goal, **detail)
     else:
-        _record(session, change, "restored", goal, **detail, restored_revision=change.restored_revision)
+        record_change(session, change, "restored", goal, **detail, restored_revision=change.restored_revision)
     return SavedGoal(goal, True, has_new_secret, tuple(new_properties))
 
 
 def delete_web_goal(session: Session, goal: Goal, change: Change) -> None:
     """Delete a goal: its code finds nobody to talk to from now on. Profiles stay."""
     session.delete(goal)
-    _record(session, change, "deleted", goal, name=goal.name)
+    record_change(session, change, "deleted", goal, name=goal.name)
 
 
 def renew_consent(session: Session, connection: Connection, change: Change) -> list[Goal]:
@@ -208,8 +209,8 @@ def renew_consent(session: Session, connection: Connection, change: Change) -> l
     rule = rule_for(session, connection.objectives)
     renewed = [goal for goal in connection.goals if save_consent(session, goal, rule, now=change.now)]
     for goal in renewed:
-        keep_revision(session, goal, saved_by=change.actor)
-        _record(session, change, "saved", goal, revision=goal.revision, changed=["consent"])
+        _keep_revision(session, goal, change)
+        record_change(session, change, "saved", goal, revision=goal.revision, changed=["consent"])
     return renewed
 
 
@@ -220,7 +221,12 @@ def goals_that_sum(session: Session, property_id: str) -> list[str]:
         MappingRow.strategy == MergeStrategy.SUM,
         MappingRow.direction == Direction.TO_PROFILE,
     )
-    return list(session.scalars(select(Goal.name).where(Goal.id.in_(rows)).order_by(Goal.name)))
+    return list(session.scalars(select(StoredGoal.name).where(StoredGoal.id.in_(rows)).order_by(StoredGoal.name)))
+
+
+def _keep_revision(session: Session, goal: Goal, change: Change) -> None:
+    web_goal = to_web_goal(goal, public_url="")  # which is no part of what is kept
+    keep_revision(session, goal, plain_web_goal(web_goal), saved_by=change.actor)
 
 
 def _check_objectives(session: Session, ids: Sequence[str]) -> None:
@@ -257,7 +263,10 @@ def _keeps_secret(details: ConnectionDetails, connection: Connection) -> bool:
     return stored is not None and details.sealed_client_secret == stored
 
 
-def _record(session: Session, change: Change, action: str, thing: Connection | Goal, **detail: object) -> None:
+def record_change(
+    session: Session, change: Change, action: str, thing: Connection | StoredGoal, **detail: object
+) -> None:
+    """Write an entry of the audit log."""
     kind = "connection" if isinstance(thing, Connection) else "goal"
     record(session, actor=change.actor, action=action, object_type=kind, object_key=thing.key, now=change.now, **detail)
 

@@ -1,13 +1,14 @@
 """Profile property definitions: which there are, of which type, and which find a profile."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from snippets.goals import PROFILE_ID, Direction, MergeStrategy, WebGoal
+from snippets.goals import PROFILE_ID, Direction, IdentifierLink, MergeStrategy, WebGoal
+from snippets.goals import Mapping as GoalMapping
 from webapp.database import run_by_driver
 from webapp.profiles.models import Profile, ProfileIdentifier, PropertyDefinition
 from webapp.profiles.values import PropertyType
@@ -17,7 +18,7 @@ _PROPERTY_SET_LOCK = 0x5765_6273_7072_6F70
 """PostgreSQL advisory lock: shared by who relies on the definitions, held alone by who changes them."""
 MAX_IDENTIFIER_LENGTH = 500
 _BATCH = 1000
-_DATE_FIELDS = frozenset({"created_at", "updated_at", "last_password_reset"})
+_DATE_FIELDS = frozenset({"created_at", "updated_at", "last_login", "last_password_reset", "multifactor_last_modified"})
 
 _definitions = table_of(PropertyDefinition)
 _DEFINITIONS = Lookup(
@@ -50,17 +51,30 @@ def suggested_type(auth0_field: str, strategy: MergeStrategy) -> PropertyType:
 
 def wanted_properties(goal: WebGoal) -> dict[str, tuple[PropertyType, bool]]:
     """Return the properties that a goal needs: ``{id: (type, is_indexed)}``. What links point at is indexed."""
-    linked = {link.profile_property: link.auth0_field for link in goal.links if link.profile_property != PROFILE_ID}
+    guesses = [
+        (mapping.profile_property, suggested_type(mapping.auth0_field, _strategy_towards_profile(mapping)))
+        for mapping in goal.mappings
+    ]
+    return needed_properties(guesses, goal.links)
+
+
+def needed_properties(
+    guesses: Iterable[tuple[str, PropertyType]], links: Iterable[IdentifierLink]
+) -> dict[str, tuple[PropertyType, bool]]:
+    """Return what `wanted_properties` does, of the properties of rows with a guess at their types, and of links."""
+    linked = {link.profile_property: link.auth0_field for link in links if link.profile_property != PROFILE_ID}
     wanted: dict[str, tuple[PropertyType, bool]] = {}
-    for mapping in goal.mappings:
-        strategy = mapping.strategy if mapping.direction is Direction.TO_PROFILE else MergeStrategy.SET
-        guess = suggested_type(mapping.auth0_field, strategy)
-        known = wanted.get(mapping.profile_property)
+    for name, guess in guesses:
+        known = wanted.get(name)
         if known is None or (guess.is_numeric and not known[0].is_numeric):
-            wanted[mapping.profile_property] = (guess, mapping.profile_property in linked)
+            wanted[name] = (guess, name in linked)
     for name, field in linked.items():
         wanted.setdefault(name, (suggested_type(field, MergeStrategy.SET), True))
     return wanted
+
+
+def _strategy_towards_profile(mapping: GoalMapping) -> MergeStrategy:
+    return mapping.strategy if mapping.direction is Direction.TO_PROFILE else MergeStrategy.SET
 
 
 def property_types(session: Session, property_ids: Collection[str]) -> dict[str, PropertyType]:
