@@ -13,7 +13,7 @@ STOREYS = [
     {"demo", "serving", "checking"},
     {"app"},
     {"trying"},
-    {"code_pages", "tokens", "profile_pages"},
+    {"code_pages", "tokens", "importer", "profile_pages"},
     {"runs", "conflicts"},
     {"connections"},
     {"accounts"},

@@ -7,6 +7,7 @@ import webapp.auth0.models
 import webapp.code_pages.models
 import webapp.conflicts.models
 import webapp.connections.models
+import webapp.importer.models
 import webapp.profiles.models
 import webapp.tokens.models  # noqa: F401, the tables register themselves
 from webapp.database import Base

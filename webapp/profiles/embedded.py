@@ -30,6 +30,7 @@ __all__ = [
     "find_profiles",
     "get_profile",
     "hold_property_set",
+    "lock_all_identifiers",
     "lock_identifiers",
     "lock_property_set",
     "newest_profiles",
@@ -80,6 +81,15 @@ def lock_identifiers(session: Session, identifiers: Iterable[Identifier]) -> Non
         return
     keys = sorted({_lock_key(identifier) for identifier in identifiers})
     run_by_driver(session.connection(), "SELECT pg_advisory_xact_lock(unnest(%s::bigint[]))", [keys])
+
+
+def lock_all_identifiers(session: Session) -> None:
+    """Do what `lock_identifiers` does, for whatever there is: who brings many people calls this alone, and first.
+
+    A lock for each identifier of a thousand people could be more than PostgreSQL has room for. So this waits for all
+    who hold the property set, and keeps them waiting: everybody who writes does. Nothing else was locked before.
+    """
+    lock_property_set(session)
 
 
 def _lock_key(identifier: Identifier) -> int:

@@ -40,7 +40,9 @@ def merge(current: Mapping[str, Sequence[str]], rules: Sequence[Rule]) -> MergeR
     values: dict[str, list[str]] = {}
     problems: dict[str, list[str]] = {}
     for rule in rules:
-        before = values.get(rule.property_id, list(current.get(rule.property_id, ())))
+        before = values.get(rule.property_id)
+        if before is None:
+            before = list(current.get(rule.property_id, ()))
         try:
             values[rule.property_id] = _apply(rule, before)
         except _RefusedRuleError as error:

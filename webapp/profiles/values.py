@@ -136,7 +136,8 @@ def _number(item: object) -> Decimal:
 
 
 def _epoch_ms(item: object) -> str:
-    if isinstance(item, str) and (number := as_number(item)) is None:
+    # A year and a dash are no number: nearly all dates are written so, and this is the quicker question.
+    if isinstance(item, str) and ((item[:4].isdecimal() and item[4:5] == "-") or as_number(item) is None):
         return str((_moment(item.strip()) - _EPOCH) // timedelta(milliseconds=1))
     number = _number(item)
     milliseconds = int(number if abs(number) >= _SMALLEST_EPOCH_MS else number * 1000)

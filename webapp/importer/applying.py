@@ -1,0 +1,230 @@
+"""Applying: a chunk of users becomes changes of profiles, in one transaction, once."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
+from typing import NamedTuple
+
+from sqlalchemy.orm import Session
+
+from webapp.connections.import_saving import LiveImportGoal, consent_of
+from webapp.database import Database
+from webapp.importer.mapping import DIGEST_BYTES, Elsewhere, MappedUser, UserMapper
+from webapp.importer.memory import ChunkKey, find_result, find_users, keep_result, keep_users
+from webapp.importer.planning import Candidate, Terms, plan_user
+from webapp.importer.reading import BrokenLine, UnreadableFileError, User
+from webapp.importer.results import ImportProblem, ImportResult
+from webapp.profiles.consent import CONSENT_PROPERTIES
+from webapp.profiles.definitions import Definitions, hold_definitions, read_definitions
+from webapp.profiles.embedded import lock_all_identifiers, lock_identifiers
+from webapp.profiles.facts import Facts, Identity
+from webapp.profiles.linking import identifiers_to_lock
+from webapp.profiles.rounds import in_rounds
+from webapp.profiles.store import ProfileState
+from webapp.profiles.writing import ProfileChange, link_identities, store_profiles
+from webapp.rows import together
+
+MAX_CHUNK_USERS = 1000
+MAX_CHUNK_BYTES = 8_000_000
+_FEW_USERS = 50
+"""So many are locked one by one: PostgreSQL has room for that, whatever else goes on."""
+_APPLIED = frozenset({ProfileState.CREATED, ProfileState.MODIFIED, ProfileState.UNCHANGED})
+_WRITTEN = frozenset({ProfileState.CREATED, ProfileState.MODIFIED})
+
+Entry = User | BrokenLine
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRun:
+    """One execution of an import goal.
+
+    With ``is_full`` users are compared with their profiles also if nothing of them has changed since the last import.
+    With ``is_dry`` nothing is written.
+    """
+
+    id: str
+    goal: LiveImportGoal
+    is_full: bool = False
+    is_dry: bool = False
+
+
+class _DryRunError(Exception):
+    """Takes everything back."""
+
+
+class _Chunk(NamedTuple):
+    """A chunk as a goal maps it. ``users`` are those who can be told apart; ``result`` counts the others."""
+
+    mapper: UserMapper
+    key: ChunkKey
+    users: list[MappedUser]
+    result: ImportResult
+
+
+def chunks_of(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    """Group what is read into chunks, which are bounded in number and in bytes.
+
+    Raises:
+        UnreadableFileError: the file cannot be read on; what came before is in chunks.
+    """
+    chunk: list[Entry] = []
+    size = 0
+    try:
+        for entry in entries:
+            chunk.append(entry)
+            size += entry.size if type(entry) is User else 0
+            if len(chunk) >= MAX_CHUNK_USERS or size >= MAX_CHUNK_BYTES:
+                yield chunk
+                chunk, size = [], 0
+    except UnreadableFileError:
+        if chunk:
+            yield chunk
+        raise
+    if chunk:
+        yield chunk
+
+
+class ChunkApplier:
+    """Applies the chunks of one run."""
+
+    def __init__(self, database: Database, run: ImportRun) -> None:
+        self._database = database
+        self._run = run
+        self._mapper: UserMapper | None = None
+
+    def apply(self, entries: Sequence[Entry], *, now: datetime) -> ImportResult:
+        """Apply a chunk, and return what came of it: the same again if this run has applied it before.
+
+        Users of whom nothing has changed since the goal's last import are left out before anything is locked.
+
+        Raises:
+            NotFoundError: the goal was deleted meanwhile.
+        """
+        with self._database.reading() as session:
+            chunk = self._map(entries, read_definitions(session, self._properties))
+            if earlier := find_result(session, chunk.key):
+                return earlier
+            changed = self._changed(session, chunk.users)
+        if not changed:
+            chunk.result.unchanged = len(chunk.users)
+            return chunk.result
+        result = chunk.result
+        with suppress(_DryRunError), self._database.transaction() as session:
+            result = self._apply(session, entries, chunk, changed, now)
+            if self._run.is_dry:
+                raise _DryRunError
+        return result
+
+    @property
+    def _properties(self) -> frozenset[str]:
+        return self._run.goal.goal.properties | CONSENT_PROPERTIES
+
+    def _map(self, entries: Sequence[Entry], definitions: Definitions) -> _Chunk:
+        goal = self._run.goal
+        if self._mapper is None or self._mapper.definitions != definitions:
+            self._mapper = UserMapper(goal.goal, definitions, issuer=goal.tenant.issuer)
+        read = self._mapper.read
+        users, result = [], ImportResult(read=len(entries))
+        for entry in entries:
+            found = read(entry) if type(entry) is User else entry
+            if type(found) is MappedUser:
+                users.append(found)
+            elif type(found) is Elsewhere:
+                result.elsewhere += 1
+            else:
+                result.invalid += 1
+                result.note([ImportProblem(found.line, found.reason)])  # type: ignore[union-attr]
+        parts = [f"{entries[0].line}".encode(), *(user.digest for user in users)]
+        return _Chunk(self._mapper, ChunkKey(self._run.id, _digest(parts)), users, result)
+
+    def _changed(self, session: Session, users: Sequence[MappedUser]) -> list[MappedUser]:
+        if self._run.is_full:
+            return list(users)
+        remembered = find_users(session, self._run.goal.id, [user.user_id for user in users])
+        return [user for user in users if (last := remembered.get(user.user_id)) is None or last.digest != user.digest]
+
+    def _apply(
+        self, session: Session, entries: Sequence[Entry], chunk: _Chunk, changed: Sequence[MappedUser], now: datetime
+    ) -> ImportResult:
+        is_small, goal = len(changed) <= _FEW_USERS, self._run.goal
+        if is_small:
+            definitions = hold_definitions(session, self._properties)
+        else:
+            lock_all_identifiers(session)
+            definitions = read_definitions(session, self._properties)
+        if definitions != chunk.mapper.definitions:
+            chunk = self._map(entries, definitions)
+            changed = chunk.users
+        candidates = [_candidate(chunk.mapper, user) for user in changed]
+        if is_small:
+            lock_identifiers(session, set().union(*(identifiers_to_lock(each.sought) for each in candidates)))
+        # Whoever else brings this chunk has waited for the locks: it is applied by now, or this is the first.
+        if earlier := find_result(session, chunk.key):
+            return earlier
+        candidates = self._still_changed(session, candidates)
+        chunk.result.unchanged = len(chunk.users) - len(candidates)
+        ledger = _Ledger(session, Terms(goal.goal, chunk.mapper, consent_of(session, goal.id), now), chunk.result)
+        for facts, numbers in in_rounds(session, range(len(candidates)), lambda number: candidates[number].sought):
+            ledger.apply_round(facts, [candidates[number] for number in numbers])
+        keep_users(session, goal.id, ledger.applied)
+        keep_result(session, chunk.key, goal.id, chunk.result, now=now)
+        return chunk.result
+
+    def _still_changed(self, session: Session, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Leave out who was imported meanwhile, and say whose sums were counted already."""
+        remembered = find_users(session, self._run.goal.id, [each.user.user_id for each in candidates])
+        still = []
+        for each in candidates:
+            last = remembered.get(each.user.user_id)
+            if last is None:
+                still.append(each)
+            elif self._run.is_full or last.digest != each.user.digest:
+                still.append(each._replace(has_new_sums=last.sums != each.user.sums))
+        return still
+
+
+class _Ledger:
+    """The users of one transaction, and what has become of them so far."""
+
+    def __init__(self, session: Session, terms: Terms, result: ImportResult) -> None:
+        self._session = session
+        self._terms = terms
+        self._result = result
+        self.applied: list[MappedUser] = []
+
+    def apply_round(self, facts: Facts, candidates: Sequence[Candidate]) -> None:
+        """Apply users who have nothing to do with each other."""
+        changes: list[ProfileChange] = []
+        identities: dict[Identity, str] = {}
+        newest: list[str] = []
+        for candidate in candidates:
+            state, profile_id, change, problems = plan_user(candidate, facts, self._terms)
+            self._result.note(problems)
+            if state is None:
+                self._result.invalid += 1
+                continue
+            self._result.states[state] += 1
+            if state in _APPLIED and profile_id is not None:
+                self.applied.append(candidate.user)
+                identity = candidate.sought.identity
+                if facts.by_identity.get(identity) != profile_id:
+                    identities[identity] = profile_id
+                if state in _WRITTEN:
+                    newest.append(profile_id)
+            if change is not None:
+                changes.append(change)
+        self._result.note_newest(newest)
+        with together(self._session):
+            store_profiles(self._session, changes, self._terms.mapper.definitions.identifying)
+            link_identities(self._session, identities)
+
+
+def _candidate(mapper: UserMapper, user: MappedUser) -> Candidate:
+    links = mapper.links(user)
+    return Candidate(user, links, mapper.sought(user, links))
+
+
+def _digest(parts: Iterable[bytes]) -> bytes:
+    return blake2b(b" ".join(parts), digest_size=DIGEST_BYTES).digest()

@@ -1,0 +1,259 @@
+"""Mapping: what an import goal finds in a user of an export, in the form in which profiles store it.
+
+A goal is made ready once for many users (`UserMapper`), since all of this happens for each of them.
+"""
+
+import re
+from collections.abc import Collection, Sequence
+from collections.abc import Mapping as Members
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+import orjson
+
+from snippets.fields import VERIFIED_BY
+from snippets.goals import IdentifierLink, MergeStrategy
+from webapp.connections.import_goals import ImportGoal, ImportMapping, plain_import_goal
+from webapp.connections.transforms import UnfitTransformError, transformed
+from webapp.importer.reading import BrokenLine, User
+from webapp.importer.results import ImportProblem
+from webapp.profiles.definitions import Definitions, suggested_type
+from webapp.profiles.facts import Identity, Sought
+from webapp.profiles.linking import NOT_VERIFIED, LinkValue, field_values, link_value, may_identify, sought_by
+from webapp.profiles.merging import Rule
+from webapp.profiles.values import PropertyType
+
+MAX_USER_ID_LENGTH = 255
+DIGEST_BYTES = 16
+_DATABASE_FIELDS = ("connection", "identities[0].connection")
+"""Where an export may have the name of a user's database: as Websync asks for it, and as Auth0 has it."""
+_INDEXED = re.compile(r"(.+)\[(\d{1,4})\]")
+_OPTIONS = orjson.OPT_NON_STR_KEYS
+
+Path = tuple[str | int, ...]
+
+
+class MappedUser(NamedTuple):
+    """A user of whom it is known who it is. ``values`` are what the goal reads, as `UserMapper` orders them.
+
+    ``digest`` is of the values and of how the goal maps them, ``sums`` of those that are summed.
+    """
+
+    line: int
+    user_id: str
+    values: list[Any]
+    digest: bytes
+    sums: bytes
+    updated_at: object
+
+
+class Elsewhere(NamedTuple):
+    """A user of a database that the goal does not import."""
+
+    line: int
+
+
+class _Row(NamedTuple):
+    """A mapping, made ready: the value's place, and what may be stored of it."""
+
+    mapping: ImportMapping
+    place: int
+    property_type: PropertyType
+    is_identifying: bool
+
+    @property
+    def clears(self) -> bool:
+        """Whether an empty value removes what is stored."""
+        return self.mapping.strategy is MergeStrategy.SET_OR_CLEAR
+
+
+class _Link(NamedTuple):
+    """An identifier link, made ready."""
+
+    link: IdentifierLink
+    position: int
+    place: int
+    property_type: PropertyType
+
+
+class UserMapper:
+    """Reads users as one goal maps them, into properties that have these definitions."""
+
+    def __init__(self, goal: ImportGoal, definitions: Definitions, *, issuer: str) -> None:
+        self.definitions = definitions
+        self._goal = goal
+        self._issuer = issuer
+        self._names: list[str] = []
+        self._paths: dict[int, Path] = {}
+        self._place("user_id")
+        for field in VERIFIED_BY.values():
+            self._place(field)
+        self._links = [
+            _Link(link, position, self._place(link.auth0_field), _type_of(definitions, link.profile_property))
+            for position, link in enumerate(goal.links)
+        ]
+        self._rows = [self._ready(mapping) for mapping in goal.mappings]
+        self._summed = [row.place for row in self._rows if row.mapping.strategy is MergeStrategy.SUM]
+        self._databases = frozenset(goal.databases)
+        self._asks_database = bool(goal.databases or goal.database_property)
+        if goal.database_property:  # its value comes after all others
+            mapping = ImportMapping(_DATABASE_FIELDS[0], goal.database_property)
+            self._rows.append(_Row(mapping, len(self._names), _type_of(definitions, goal.database_property), False))
+        self._key, self._sums_key = self._keys()
+
+    def read(self, user: User) -> MappedUser | Elsewhere | BrokenLine:
+        """Return who the user is, and the values that the goal reads."""
+        fields = user.fields
+        values: list[Any] = [fields.get(name) for name in self._names]
+        for place, path in self._paths.items():
+            if values[place] is None:  # else the export has it under the path as its name
+                values[place] = _walk(fields, path)
+        user_id = values[0]
+        if type(user_id) is not str or not 0 < len(user_id) <= MAX_USER_ID_LENGTH or "\0" in user_id:
+            return BrokenLine(user.line, "no user_id")
+        if self._asks_database:
+            database = _database_of(fields)
+            if database is not None and self._databases and database not in self._databases:
+                return Elsewhere(user.line)
+            values.append(database)
+        digest = blake2b(orjson.dumps(values, option=_OPTIONS), digest_size=DIGEST_BYTES, key=self._key).digest()
+        return MappedUser(user.line, user_id, values, digest, self._sums(values), fields.get("updated_at"))
+
+    def identity(self, user: MappedUser) -> Identity:
+        """Return the Auth0 user."""
+        return self._issuer, user.user_id
+
+    def links(self, user: MappedUser) -> tuple[LinkValue, ...]:
+        """Return the links that can be tried, in their order."""
+        found = [
+            link_value(
+                each.link,
+                each.position,
+                user.values[each.place],
+                each.property_type,
+                is_verified=self._is_verified(each.link.auth0_field, user.values),
+            )
+            for each in self._links
+        ]
+        return tuple(each for each in found if each is not None)
+
+    def sought(self, user: MappedUser, links: Sequence[LinkValue]) -> Sought:
+        """Return everything that may lead to the user's profile."""
+        return sought_by((self._issuer, user.user_id), links, None)
+
+    def rules(self, user: MappedUser, passed_over: Collection[LinkValue]) -> tuple[list[Rule], list[ImportProblem]]:
+        """Return what the mappings make of a user, and the rows that cannot be applied.
+
+        ``passed_over`` are links that lead to somebody else's profile.
+        """
+        foreign = {link.position for link in passed_over}
+        rules: list[Rule] = []
+        problems: list[ImportProblem] = []
+        for row in self._rows:
+            mapping, found = row.mapping, user.values[row.place]
+            try:
+                value = transformed(found, mapping.transforms) if mapping.transforms else found
+            except UnfitTransformError as error:
+                problems.append(ImportProblem(user.line, str(error), mapping.auth0_field))
+                continue
+            if value is None and not row.clears:
+                continue
+            values, reasons = field_values(mapping.auth0_field, value, row.property_type)
+            if values and row.is_identifying and not self._may_identify(mapping, user.values, foreign):
+                reasons = [NOT_VERIFIED]
+            if reasons:
+                problems += [ImportProblem(user.line, reason, mapping.auth0_field) for reason in reasons]
+            elif values or row.clears:
+                rules.append(Rule(mapping.profile_property, values, mapping.strategy, row.property_type))
+        return rules, problems
+
+    def _place(self, field: str) -> int:
+        """Return where the values have the field."""
+        if field not in self._names:
+            self._names.append(field)
+            if len(path := path_of(field)) > 1:
+                self._paths[len(self._names) - 1] = path
+        return self._names.index(field)
+
+    def _ready(self, mapping: ImportMapping) -> _Row:
+        name = mapping.profile_property
+        stored = self.definitions.types.get(name) or suggested_type(mapping.auth0_field, mapping.strategy)
+        return _Row(mapping, self._place(mapping.auth0_field), stored, name in self.definitions.identifying)
+
+    def _keys(self) -> tuple[bytes, bytes]:
+        """Return what makes digests differ once the goal, or a property of it, is another.
+
+        Sums have a key of their own: another mapping elsewhere must not count the same value again.
+        """
+        plain = plain_import_goal(self._goal)
+        mapped = {name: plain[name] for name in ("database_property", "mappings", "links")}
+        types = sorted((name, str(found)) for name, found in self.definitions.types.items())
+        summed = [row.mapping for row in self._rows if row.mapping.strategy is MergeStrategy.SUM]
+        sums = [[row.auth0_field, row.profile_property, [[str(each.kind), each.argument] for each in row.transforms]]
+                for row in summed]  # fmt: skip
+        both = ([mapped, types, sorted(self.definitions.identifying)], sums)
+        return tuple(blake2b(orjson.dumps(each), digest_size=32).digest() for each in both)  # type: ignore[return-value]
+
+    def _sums(self, values: list[Any]) -> bytes:
+        if not self._summed:
+            return b""
+        summed = orjson.dumps([values[place] for place in self._summed], option=_OPTIONS)
+        return blake2b(summed, digest_size=DIGEST_BYTES, key=self._sums_key).digest()
+
+    def _is_verified(self, field: str, values: list[Any]) -> bool:
+        return field in VERIFIED_BY and values[self._names.index(VERIFIED_BY[field])] is True
+
+    def _may_identify(self, mapping: ImportMapping, values: list[Any], foreign: Collection[int]) -> bool:
+        field = mapping.auth0_field
+        is_verified = self._is_verified(field, values)
+        return not mapping.is_constant and may_identify(
+            self._goal.links, field, mapping.profile_property, is_verified=is_verified, foreign=foreign
+        )
+
+
+def path_of(field: str) -> Path:
+    """Return the steps to a field: names, and places in lists (``identities[0].provider``)."""
+    path: list[str | int] = []
+    for part in field.split("."):
+        if found := _INDEXED.fullmatch(part):
+            path += [found[1], int(found[2])]
+        else:
+            path.append(part)
+    return tuple(path)
+
+
+def issued_at(user: MappedUser, now: datetime) -> int:
+    """Return how new the news about a user is (Unix seconds): when Auth0 changed it last, as far as the export tells.
+
+    A moment that is still to come would keep all later news away.
+    """
+    latest = int(now.timestamp())
+    if not isinstance(user.updated_at, str):
+        return latest
+    try:
+        moment = datetime.fromisoformat(user.updated_at)
+    except ValueError:
+        return latest
+    return min(int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()), latest)
+
+
+def _walk(found: Any, path: Path) -> Any:
+    try:
+        for step in path:
+            found = found[step]
+    except (KeyError, IndexError, TypeError):  # another shape than the path's: the user has no such field
+        return None
+    return found
+
+
+def _database_of(fields: Members[str, Any]) -> str | None:
+    for name in _DATABASE_FIELDS:
+        found = fields.get(name) or _walk(fields, path_of(name))
+        if isinstance(found, str) and found:
+            return found
+    return None
+
+
+def _type_of(definitions: Definitions, property_id: str) -> PropertyType:
+    return definitions.types.get(property_id, PropertyType.TEXT)

@@ -1,0 +1,81 @@
+"""What imports remember in the database: each user's digests of the last time, and the chunks that were applied."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import delete
+from sqlalchemy.orm import Session
+
+from webapp.importer.mapping import MappedUser
+from webapp.importer.models import AppliedChunk, ImportedUser
+from webapp.importer.results import ImportResult
+from webapp.rows import Lookup, insert_new, table_of, upsert
+
+_users, _chunks = table_of(ImportedUser), table_of(AppliedChunk)
+_USERS = Lookup(
+    """
+    SELECT u.user_id, u.digest, u.sums FROM {wanted} CROSS JOIN imported_users AS u
+    WHERE u.goal_id = wanted.column1 AND u.user_id = wanted.column2
+    """,
+    keys=[_users.c.goal_id, _users.c.user_id],
+    columns=[_users.c.user_id, _users.c.digest, _users.c.sums],
+)
+_CHUNKS = Lookup(
+    """
+    SELECT c.result FROM {wanted} CROSS JOIN applied_chunks AS c
+    WHERE c.run_id = wanted.column1 AND c.digest = wanted.column2
+    """,
+    keys=[_chunks.c.run_id, _chunks.c.digest],
+    columns=[_chunks.c.result],
+)
+
+
+class Remembered(NamedTuple):
+    """The digests of a user when the goal last imported it."""
+
+    digest: bytes
+    sums: bytes
+
+
+class ChunkKey(NamedTuple):
+    """What a chunk of a run is remembered by."""
+
+    run_id: str
+    digest: bytes
+
+
+def find_users(session: Session, goal_id: int, user_ids: Iterable[str]) -> dict[str, Remembered]:
+    """Return what is remembered of users, by their ids."""
+    found = _USERS.find(session, [(goal_id, user_id) for user_id in dict.fromkeys(user_ids)])
+    return {user_id: Remembered(digest, sums) for user_id, digest, sums in found}
+
+
+def keep_users(session: Session, goal_id: int, users: Iterable[MappedUser]) -> None:
+    """Remember users as they are now."""
+    # Of a user that came twice, the last word counts; in order, since that is how an index grows fastest.
+    latest = {user.user_id: user for user in users}
+    rows = [(goal_id, user_id, latest[user_id].digest, latest[user_id].sums) for user_id in sorted(latest)]
+    upsert(session, ImportedUser, ("goal_id", "user_id", "digest", "sums"), rows, changing=("digest", "sums"))
+
+
+def find_result(session: Session, key: ChunkKey) -> ImportResult | None:
+    """Return what came of a chunk if its run has applied it."""
+    found = _CHUNKS.find(session, [key])
+    return ImportResult.from_json(found[0][0]) if found else None
+
+
+def keep_result(session: Session, key: ChunkKey, goal_id: int, result: ImportResult, *, now: datetime) -> None:
+    """Remember that a run has applied a chunk. Raises IntegrityError if it had, or the goal is gone."""
+    row = (*key, goal_id, result.as_json(), now)
+    insert_new(session, AppliedChunk, ("run_id", "digest", "goal_id", "result", "applied_at"), [row])
+
+
+def forget_run(session: Session, run_id: str) -> None:
+    """Forget the chunks of a run that is over: none of them will come again."""
+    session.execute(delete(AppliedChunk).where(AppliedChunk.run_id == run_id))
+
+
+def forget_users(session: Session, goal_id: int, user_ids: Sequence[str]) -> None:
+    """Forget users, so that the next import takes them as new."""
+    session.execute(delete(ImportedUser).where(ImportedUser.goal_id == goal_id, ImportedUser.user_id.in_(user_ids)))

@@ -1,0 +1,107 @@
+"""Planning: what a user does to which profile, decided on facts that were read before. Nothing is written here."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from snippets.consent import ConsentRule
+from snippets.goals import MergeStrategy
+from webapp.connections.import_goals import ImportGoal
+from webapp.importer.mapping import MappedUser, UserMapper, issued_at
+from webapp.importer.results import ImportProblem
+from webapp.profiles.facts import Facts, Sought
+from webapp.profiles.linking import (
+    IdentityConflictError,
+    LinkValue,
+    identifier_rules,
+    link_profile,
+    new_profile_id,
+)
+from webapp.profiles.news import merge_with_consent, profile_change, sort_out_older_news, told_by
+from webapp.profiles.store import ProfileState
+from webapp.profiles.writing import ProfileChange
+
+CONFLICT = "a link leads to the profile of another user, and nothing that Auth0 vouches for says whose it is"
+
+
+class Candidate(NamedTuple):
+    """A user to be compared with a profile. ``links`` are those that can be tried; ``sought`` is all they lead to.
+
+    ``has_new_sums`` is false if what is summed was imported already.
+    """
+
+    user: MappedUser
+    links: tuple[LinkValue, ...]
+    sought: Sought
+    has_new_sums: bool = True
+
+
+class Plan(NamedTuple):
+    """What becomes of a user. Without a state it is invalid, for the reason in ``problems``."""
+
+    state: ProfileState | None
+    profile_id: str | None = None
+    change: ProfileChange | None = None
+    problems: Sequence[ImportProblem] = ()
+
+
+class Terms(NamedTuple):
+    """What holds for all users of a chunk."""
+
+    goal: ImportGoal
+    mapper: UserMapper
+    consent: ConsentRule | None
+    now: datetime
+
+    @property
+    def source(self) -> str:
+        """What is shown to people beside the values."""
+        return f"Import goal {self.goal.name}"
+
+
+def plan_user(candidate: Candidate, facts: Facts, terms: Terms) -> Plan:
+    """Decide what a user does to which profile. ``facts`` answer what it seeks."""
+    user, links = candidate.user, candidate.links
+    try:
+        linked = link_profile(facts, candidate.sought.identity, links, profile_hint=None)
+    except IdentityConflictError:
+        return Plan(None, problems=[ImportProblem(user.line, CONFLICT)])
+    profile = linked.profile
+    if profile is None and not terms.goal.allow_creation:
+        return Plan(ProfileState.NOTFOUND)
+    rules, problems = terms.mapper.rules(user, linked.passed_over)
+    if not candidate.has_new_sums:
+        rules = [rule for rule in rules if rule.strategy is not MergeStrategy.SUM]
+    moment = issued_at(user, terms.now)
+    if profile is None:
+        profile_id = new_profile_id(facts, links, profile_hint=None)
+        rules += identifier_rules(links)
+    else:
+        profile_id = profile.id
+        rules, _ = sort_out_older_news(rules, profile.told_at, moment)
+    before, told_at = ({}, {}) if profile is None else (profile.values, profile.told_at)
+    merged = merge_with_consent(rules, before, told_at, moment, consent=terms.consent)
+    if merged is None:
+        return Plan(ProfileState.CONSENT_MISMATCH)
+    change = profile_change(
+        profile, profile_id, merged.changed, told_by(rules, moment), source=terms.source, now=terms.now
+    )
+    problems += _merge_problems(user, merged.problems, terms.goal)
+    return Plan(_state(profile is None, has_changes=bool(merged.changed)), profile_id, change, problems)
+
+
+def _merge_problems(user: MappedUser, found: Mapping[str, list[str]], goal: ImportGoal) -> list[ImportProblem]:
+    if not found:
+        return []
+    fields = {mapping.profile_property: mapping.auth0_field for mapping in reversed(goal.mappings)}
+    return [
+        ImportProblem(user.line, reason, fields.get(property_id, ""))
+        for property_id, reasons in found.items()
+        for reason in reasons
+    ]
+
+
+def _state(is_new: bool, *, has_changes: bool) -> ProfileState:
+    if is_new:
+        return ProfileState.CREATED
+    return ProfileState.MODIFIED if has_changes else ProfileState.UNCHANGED

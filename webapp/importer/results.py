@@ -1,0 +1,99 @@
+"""What came of users: counts and problems of a chunk, added up to those of a run."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from webapp.profiles.store import ProfileState
+
+MAX_NEWEST = 5
+MAX_KEPT_PROBLEMS = 1000
+
+
+class ImportProblem(NamedTuple):
+    """Why a line, or one field of its user, was not imported. Neither says anything of the person.
+
+    ``auth0_field`` is empty if it is about the line as a whole.
+    """
+
+    line: int
+    reason: str
+    auth0_field: str = ""
+
+
+@dataclass(slots=True)
+class ImportResult:
+    """Counts of users, with what is to be told of them.
+
+    ``read`` are all lines with something in them. Of these ``invalid`` are no users, or users who cannot be told apart;
+    ``elsewhere`` are of a database that the goal does not import; of the ``unchanged`` nothing has changed since the
+    last import, so they were left out. All others were ``checked`` against the profiles, and ``states`` say what became
+    of them. ``problem_count`` counts problems by their reasons, ``problems`` has the first of them; ``newest`` are ids
+    of the profiles that were created or updated last, the newest first.
+    """
+
+    read: int = 0
+    invalid: int = 0
+    elsewhere: int = 0
+    unchanged: int = 0
+    states: Counter[ProfileState] = field(default_factory=Counter)
+    problem_count: Counter[str] = field(default_factory=Counter)
+    problems: list[ImportProblem] = field(default_factory=list)
+    newest: list[str] = field(default_factory=list)
+
+    @property
+    def checked(self) -> int:
+        """Users that were compared with their profiles."""
+        return self.states.total()
+
+    @property
+    def has_problems(self) -> bool:
+        """Whether anything was not imported for a reason that somebody could mend."""
+        return bool(self.problem_count)
+
+    def note(self, problems: Iterable[ImportProblem]) -> None:
+        """Add problems."""
+        for problem in problems:
+            self.problem_count[problem.reason] += 1
+            if len(self.problems) < MAX_KEPT_PROBLEMS:
+                self.problems.append(problem)
+
+    def note_newest(self, profile_ids: Iterable[str]) -> None:
+        """Add ids of profiles that were created or updated, the newest last."""
+        self.newest = [*reversed(list(profile_ids)), *self.newest][:MAX_NEWEST]
+
+    def add(self, other: "ImportResult") -> None:
+        """Add what came of the next chunk."""
+        self.read += other.read
+        self.invalid += other.invalid
+        self.elsewhere += other.elsewhere
+        self.unchanged += other.unchanged
+        self.states.update(other.states)
+        self.problem_count.update(other.problem_count)
+        self.problems += other.problems[: MAX_KEPT_PROBLEMS - len(self.problems)]
+        self.newest = [*other.newest, *self.newest][:MAX_NEWEST]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all of it as JSON."""
+        return {
+            "read": self.read,
+            "invalid": self.invalid,
+            "elsewhere": self.elsewhere,
+            "unchanged": self.unchanged,
+            "states": {state.value: count for state, count in self.states.items()},
+            "problem_count": dict(self.problem_count),
+            "problems": [list(problem) for problem in self.problems],
+            "newest": self.newest,
+        }
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> "ImportResult":
+        """Return what `as_json` was made of."""
+        return cls(
+            **{name: plain[name] for name in ("read", "invalid", "elsewhere", "unchanged")},
+            states=Counter({ProfileState(state): count for state, count in plain["states"].items()}),
+            problem_count=Counter(plain["problem_count"]),
+            problems=[ImportProblem(*problem) for problem in plain["problems"]],
+            newest=list(plain["newest"]),
+        )
