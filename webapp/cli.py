@@ -4,10 +4,11 @@ import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn
+from typing import BinaryIO, NoReturn
 
 import click
 from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
 
 from snippets.goals import WebGoal
 from snippets.limits import problems_of, warnings_of
@@ -27,10 +28,17 @@ from webapp.connections.configuration_file import (
     read_configuration,
     read_yaml,
 )
+from webapp.connections.import_saving import LiveImportGoal, find_import_goals, live_import_goal
 from webapp.connections.saving import Change
 from webapp.database import database, reading, transaction
 from webapp.demo import launch
 from webapp.demo.first_goal import Ports
+from webapp.errors import WebsyncError
+from webapp.importer.applying import ImportRun
+from webapp.importer.importing import import_users, new_run_id
+from webapp.importer.reading import UnreadableFileError, format_of, open_users
+from webapp.importer.results import ImportResult
+from webapp.importer.summary import summary_lines
 from webapp.sealing import sealer
 from webapp.settings import Mode, Settings, SettingsError, load_settings, read_origin
 from webapp.settings import settings as current_settings
@@ -124,6 +132,47 @@ def check(connection: str | None) -> None:
     sys.exit(0 if is_good else 1)
 
 
+@main.command("import")
+@click.argument("goal")
+@click.option(
+    "--file", required=True, type=click.File("rb"), help="An export of Auth0 (NDJSON or CSV), or - for a pipe."
+)
+@click.option("--full", is_flag=True, help="Compare all users with their profiles, also those of whom nothing changed.")
+@click.option("--dry-run", is_flag=True, help="Say what would happen, and write nothing.")
+@click.option("--limit", type=click.IntRange(min=1), help="Read at most so many lines.")
+def import_file(goal: str, file: BinaryIO, *, full: bool, dry_run: bool, limit: int | None) -> None:
+    """Import the users of a file by the import goal GOAL (its name or key).
+
+    Ends with 0 if all went well, 1 if some users or values could not be imported, 2 if it failed.
+    """
+    result, failure = ImportResult(), ""
+    with _app_or_exit().app_context():
+        run = ImportRun(new_run_id(), _import_goal(goal), is_full=full, is_dry=dry_run)
+        name = str(getattr(file, "name", "-"))
+        length = Path(name).stat().st_size if Path(name).is_file() else 0  # nobody knows how long a pipe is
+        with click.progressbar(length=length, label="Importing", file=sys.stderr, hidden=not length) as progress:
+
+            def show(so_far: ImportResult) -> None:
+                nonlocal result
+                result = so_far
+                if length:
+                    progress.update(file.tell() - progress.pos)
+
+            try:
+                users = open_users(file, format_of(name))
+                result = import_users(database(), run, users, limit=limit, on_chunk=show)
+            except SQLAlchemyError as error:
+                failure = f"the database: {type(error).__name__}"
+            except (UnreadableFileError, WebsyncError) as error:
+                failure = str(error)
+    if dry_run:
+        click.echo("Nothing was written: this is what would happen.")
+    click.echo("\n".join(summary_lines(result)))
+    if failure:
+        _exit_with_lines(f"The import failed: {failure}")
+    sys.exit(1 if result.problem_count else 0)
+
+
 @main.group()
 def config() -> None:
     """Connections and goals as a YAML file."""
@@ -174,6 +223,20 @@ def sign_in_link(email: str) -> None:
             record(session, actor="cli", action="made a link", object_type="admin", object_key=str(admin.id), now=now)
             token = make_link(session, admin.id, now)
         click.echo(link_url(current_settings().public_url, token))
+
+
+def _import_goal(name: str) -> LiveImportGoal:
+    with reading() as session:
+        found = find_import_goals(session, name)
+        if len(found) != 1:
+            _exit_with_lines(f"{len(found)} import goals are called {name!r}; a key names one (websync config export).")
+        try:
+            goal = live_import_goal(found[0], allow_loopback=current_settings().allows_loopback_tenant)
+        except WebsyncError as error:
+            _exit_with_lines(str(error))
+    if not goal.is_open:
+        _exit_with_lines(f"{goal.goal.name!r} or its connection is switched off.")
+    return goal
 
 
 def _write(path: Path, code: str) -> None:

@@ -1,0 +1,44 @@
+"""What came of an import, as lines for a terminal."""
+
+from collections.abc import Iterator
+
+from webapp.importer.results import ImportProblem, ImportResult
+from webapp.profiles.store import ProfileState
+
+SHOWN_PROBLEMS = 20
+
+
+def summary_lines(result: ImportResult) -> Iterator[str]:
+    """Yield a table of the counts, the problems by their reasons, the first of them, and the newest profiles."""
+    counts = [
+        ("Read", result.read),
+        ("  Invalid", result.invalid),
+        ("  Of other databases", result.elsewhere),
+        ("  Unchanged since the last import", result.unchanged),
+        ("  Checked", result.checked),
+        ("    Created", result.states[ProfileState.CREATED]),
+        ("    Updated", result.states[ProfileState.MODIFIED]),
+        ("    Unchanged", result.states[ProfileState.UNCHANGED]),
+        ("    Not found", result.states[ProfileState.NOTFOUND]),
+        ("    Skipped for consent", result.states[ProfileState.CONSENT_MISMATCH]),
+    ]
+    for name, count in counts:
+        yield f"{name:36}{count:>12,}"
+    if result.problem_count:
+        yield ""
+        yield f"{'Problems':36}{result.problem_count.total():>12,}"
+        for reason, count in result.problem_count.most_common():
+            yield f"  {count:>8,} x {reason}"
+        yield ""
+        yield from (f"  {_told(problem)}" for problem in result.problems[:SHOWN_PROBLEMS])
+        if (hidden := result.problem_count.total() - SHOWN_PROBLEMS) > 0:
+            yield f"  and {hidden:,} more"
+    if result.newest:
+        yield ""
+        yield "Created or updated last"
+        yield from (f"  {profile_id}" for profile_id in result.newest)
+
+
+def _told(problem: ImportProblem) -> str:
+    field = f", {problem.auth0_field}" if problem.auth0_field else ""
+    return f"line {problem.line:,}{field}: {problem.reason}"
