@@ -22,7 +22,7 @@ from webapp.profiles.definitions import Definitions, suggested_type
 from webapp.profiles.facts import Identity, Sought
 from webapp.profiles.linking import NOT_VERIFIED, LinkValue, field_values, link_value, may_identify, sought_by
 from webapp.profiles.merging import Rule
-from webapp.profiles.values import PropertyType
+from webapp.profiles.values import PropertyType, is_plain
 
 MAX_USER_ID_LENGTH = 255
 DIGEST_BYTES = 16
@@ -55,17 +55,17 @@ class Elsewhere(NamedTuple):
 
 
 class _Row(NamedTuple):
-    """A mapping, made ready: the value's place, and what may be stored of it."""
+    """A mapping, made ready: the value's place, and what may be stored of it.
+
+    ``clears`` if an empty value removes what is stored; ``takes_text`` if any plain text is stored as it is.
+    """
 
     mapping: ImportMapping
     place: int
     property_type: PropertyType
+    clears: bool
     is_identifying: bool
-
-    @property
-    def clears(self) -> bool:
-        """Whether an empty value removes what is stored."""
-        return self.mapping.strategy is MergeStrategy.SET_OR_CLEAR
+    takes_text: bool
 
 
 class _Link(NamedTuple):
@@ -87,19 +87,18 @@ class UserMapper:
         self._names: list[str] = []
         self._paths: dict[int, Path] = {}
         self._place("user_id")
-        for field in VERIFIED_BY.values():
-            self._place(field)
+        self._verified_places = {field: self._place(verified_by) for field, verified_by in VERIFIED_BY.items()}
         self._links = [
             _Link(link, position, self._place(link.auth0_field), _type_of(definitions, link.profile_property))
             for position, link in enumerate(goal.links)
         ]
-        self._rows = [self._ready(mapping) for mapping in goal.mappings]
+        self._rows = [self._row(mapping, self._place(mapping.auth0_field)) for mapping in goal.mappings]
         self._summed = [row.place for row in self._rows if row.mapping.strategy is MergeStrategy.SUM]
         self._databases = frozenset(goal.databases)
         self._asks_database = bool(goal.databases or goal.database_property)
         if goal.database_property:  # its value comes after all others
             mapping = ImportMapping(_DATABASE_FIELDS[0], goal.database_property)
-            self._rows.append(_Row(mapping, len(self._names), _type_of(definitions, goal.database_property), False))
+            self._rows.append(self._row(mapping, len(self._names)))
         self._key, self._sums_key = self._keys()
 
     def read(self, user: User) -> MappedUser | Elsewhere | BrokenLine:
@@ -151,21 +150,26 @@ class UserMapper:
         rules: list[Rule] = []
         problems: list[ImportProblem] = []
         for row in self._rows:
-            mapping, found = row.mapping, user.values[row.place]
-            try:
-                value = transformed(found, mapping.transforms) if mapping.transforms else found
-            except UnfitTransformError as error:
-                problems.append(ImportProblem(user.line, str(error), mapping.auth0_field))
+            mapping, place, property_type, clears, is_identifying, takes_text = row
+            value = user.values[place]
+            if mapping.transforms:
+                try:
+                    value = transformed(value, mapping.transforms)
+                except UnfitTransformError as error:
+                    problems.append(ImportProblem(user.line, str(error), mapping.auth0_field))
+                    continue
+            if takes_text and type(value) is str and value and is_plain(value):  # as nearly all are
+                rules.append(Rule(mapping.profile_property, [value], mapping.strategy, property_type))
                 continue
-            if value is None and not row.clears:
+            if value is None and not clears:
                 continue
-            values, reasons = field_values(mapping.auth0_field, value, row.property_type)
-            if values and row.is_identifying and not self._may_identify(mapping, user.values, foreign):
+            values, reasons = field_values(mapping.auth0_field, value, property_type)
+            if values and is_identifying and not self._may_identify(mapping, user.values, foreign):
                 reasons = [NOT_VERIFIED]
             if reasons:
                 problems += [ImportProblem(user.line, reason, mapping.auth0_field) for reason in reasons]
-            elif values or row.clears:
-                rules.append(Rule(mapping.profile_property, values, mapping.strategy, row.property_type))
+            elif values or clears:
+                rules.append(Rule(mapping.profile_property, values, mapping.strategy, property_type))
         return rules, problems
 
     def _place(self, field: str) -> int:
@@ -176,10 +180,13 @@ class UserMapper:
                 self._paths[len(self._names) - 1] = path
         return self._names.index(field)
 
-    def _ready(self, mapping: ImportMapping) -> _Row:
-        name = mapping.profile_property
-        stored = self.definitions.types.get(name) or suggested_type(mapping.auth0_field, mapping.strategy)
-        return _Row(mapping, self._place(mapping.auth0_field), stored, name in self.definitions.identifying)
+    def _row(self, mapping: ImportMapping, place: int) -> _Row:
+        name, field = mapping.profile_property, mapping.auth0_field
+        stored = self.definitions.types.get(name) or suggested_type(field, mapping.strategy)
+        is_identifying = name in self.definitions.identifying
+        takes_text = stored is PropertyType.TEXT and not is_identifying and field != "email"
+        clears = mapping.strategy is MergeStrategy.SET_OR_CLEAR
+        return _Row(mapping, place, stored, clears, is_identifying, takes_text)
 
     def _keys(self) -> tuple[bytes, bytes]:
         """Return what makes digests differ once the goal, or a property of it, is another.
@@ -202,7 +209,8 @@ class UserMapper:
         return blake2b(summed, digest_size=DIGEST_BYTES, key=self._sums_key).digest()
 
     def _is_verified(self, field: str, values: list[Any]) -> bool:
-        return field in VERIFIED_BY and values[self._names.index(VERIFIED_BY[field])] is True
+        place = self._verified_places.get(field)
+        return place is not None and values[place] is True
 
     def _may_identify(self, mapping: ImportMapping, values: list[Any], foreign: Collection[int]) -> bool:
         field = mapping.auth0_field

@@ -40,6 +40,9 @@ def merge(current: Mapping[str, Sequence[str]], rules: Sequence[Rule]) -> MergeR
     values: dict[str, list[str]] = {}
     problems: dict[str, list[str]] = {}
     for rule in rules:
+        if rule.strategy is MergeStrategy.SET and rule.values and "" not in rule.values:  # as nearly all are
+            values[rule.property_id] = list(rule.values)
+            continue
         before = values.get(rule.property_id)
         if before is None:
             before = list(current.get(rule.property_id, ()))
@@ -47,6 +50,8 @@ def merge(current: Mapping[str, Sequence[str]], rules: Sequence[Rule]) -> MergeR
             values[rule.property_id] = _apply(rule, before)
         except _RefusedRuleError as error:
             problems.setdefault(rule.property_id, []).append(str(error))
+    if not current:
+        return MergeResult({name: after for name, after in values.items() if after}, problems)
     changed = {name: after for name, after in values.items() if after != list(current.get(name, ()))}
     return MergeResult(changed, problems)
 

@@ -4,7 +4,7 @@ import json
 import math
 import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from functools import lru_cache
@@ -41,6 +41,9 @@ class PropertyType(StrEnum):
         return self in {PropertyType.NUMBER, PropertyType.DECIMAL}
 
 
+_WHOLE_TYPES = frozenset({PropertyType.TEXT, PropertyType.NUMBER, PropertyType.DECIMAL})
+
+
 class _UnfitValueError(ValueError):
     """The value does not fit the type. The message never repeats the value, which may be personal."""
 
@@ -51,8 +54,10 @@ def profile_values(value: object, property_type: PropertyType) -> tuple[list[str
     An array has several values, an object is one: its JSON text with sorted keys. ``None``, ``""`` and ``[]`` are
     empty; ``False`` and ``0`` are values. Dates become milliseconds since 1970, e-mail addresses lower case.
     """
-    if property_type is PropertyType.TEXT and type(value) is str and value and _is_plain(value):
+    if property_type is PropertyType.TEXT and type(value) is str and value and is_plain(value):
         return [value], []  # what nearly all values are
+    if type(value) is int and property_type in _WHOLE_TYPES and abs(value) <= MAX_NUMBER:
+        return [str(value)], []
     items = value if isinstance(value, list | tuple) else [value]
     values: list[str] = []
     problems: list[str] = []
@@ -138,7 +143,8 @@ def _number(item: object) -> Decimal:
 def _epoch_ms(item: object) -> str:
     # A year and a dash are no number: nearly all dates are written so, and this is the quicker question.
     if isinstance(item, str) and ((item[:4].isdecimal() and item[4:5] == "-") or as_number(item) is None):
-        return str((_moment(item.strip()) - _EPOCH) // timedelta(milliseconds=1))
+        since = _moment(item.strip()) - _EPOCH
+        return str((since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000)
     number = _number(item)
     milliseconds = int(number if abs(number) >= _SMALLEST_EPOCH_MS else number * 1000)
     if abs(milliseconds) > _MAX_EPOCH_MS:
@@ -148,7 +154,7 @@ def _epoch_ms(item: object) -> str:
 
 def _moment(text: str) -> datetime:
     try:
-        if _DATE_ONLY.fullmatch(text):
+        if len(text) == 10 and _DATE_ONLY.fullmatch(text):
             return datetime.combine(date.fromisoformat(text), time(), UTC)
         moment = datetime.fromisoformat(text)
     except ValueError as error:
@@ -185,12 +191,13 @@ def _is_valid_email(text: str) -> bool:
     return True
 
 
-def _is_plain(text: str) -> bool:
+def is_plain(text: str) -> bool:
+    """Say if ``text`` can surely be stored as it is; others may be too."""
     return len(text) <= MAX_TEXT_LENGTH and text.isascii() and "\0" not in text
 
 
 def _storable(text: str) -> str:
-    if _is_plain(text):
+    if is_plain(text):
         return text
     if len(text) > MAX_TEXT_LENGTH:
         raise _UnfitValueError(f"longer than {MAX_TEXT_LENGTH} characters")
