@@ -151,7 +151,8 @@ def test_a_profile_id_that_the_user_carries_is_taken(tenant: Tenant) -> None:
 
 def test_fields_are_found_under_their_path_or_under_its_name(tenant: Tenant) -> None:
     # given
-    mappings = PLAN, ImportMapping("identities[0].provider", "provider"), ImportMapping("identities[7].provider", "no")
+    provider = ImportMapping("identities[0].provider", "provider"), ImportMapping("identities.0.provider", "same")
+    mappings = PLAN, *provider, ImportMapping("identities[7].provider", "no"), ImportMapping("identities.x", "neither")
     goal = tenant.save(mappings=mappings)
     # when one user has the fields nested, the other under flat names, a third something else in their places
     nested = with_plan("gold", identities=[{"provider": "auth0"}])
@@ -162,6 +163,7 @@ def test_fields_are_found_under_their_path_or_under_its_name(tenant: Tenant) -> 
     assert result.states == {CREATED: 3}
     assert tenant.values("auth0|ann")["plan"] == tenant.values("auth0|bob")["plan"] == ["gold"]
     assert tenant.values("auth0|ann")["provider"] == tenant.values("auth0|bob")["provider"] == ["auth0"]
+    assert tenant.values("auth0|ann")["same"] == ["auth0"]
     assert tenant.values("auth0|eve") == {"auth0_user_id": ["auth0|eve"]}
 
 
@@ -230,6 +232,22 @@ def test_a_user_without_an_identifier_stops_nobody(tenant: Tenant, user_id: obje
     ]
 
 
+@pytest.mark.parametrize(
+    ("levels", "told"), [(300, None), (5000, "nested too deeply")], ids=["more than usual", "too many"]
+)
+def test_deeply_nested_values_stop_nobody(tenant: Tenant, levels: int, told: str | None) -> None:
+    # given a user with lists in lists, and a number that is larger than any column
+    nested: list[Any] = [2**80]
+    for _ in range(levels):
+        nested = [nested]
+    goal = tenant.save(mappings=(ImportMapping("user_metadata", "all"),))
+    # when it is imported
+    result = tenant.run(goal, a_user(user_metadata={"x": nested}), {"user_id": "auth0|bob"})
+    # then
+    assert [problem.reason for problem in result.problems] == ([told] if told else [])
+    assert result.states == {CREATED: 1 if told else 2}
+
+
 # Consent
 
 
@@ -270,7 +288,7 @@ def test_an_export_does_not_overwrite_what_a_later_login_has_set(tenant: Tenant)
     assert tenant.values("auth0|ann")["plan"] == ["silver"]
 
 
-@pytest.mark.parametrize("updated_at", [None, "soon", {"$date": 1}, "2999-01-01T00:00:00Z"])
+@pytest.mark.parametrize("updated_at", [None, "soon", {"$date": 1}, "2999-01-01T00:00:00Z", "0001-01-01T00:00:00"])
 def test_news_without_a_good_moment_is_of_now(tenant: Tenant, updated_at: object) -> None:
     # given
     goal = tenant.save()
@@ -428,6 +446,12 @@ def test_a_user_who_comes_twice_is_one_person(tenant: Tenant) -> None:
     result = tenant.run(goal, with_plan("gold"), with_plan("silver"), with_plan("silver"))
     assert result.states == {CREATED: 1, MODIFIED: 1, UNCHANGED: 1}
     assert tenant.run(goal, with_plan("silver")).unchanged == 1
+
+
+def test_a_user_who_comes_twice_is_summed_once(tenant: Tenant) -> None:
+    goal = tenant.save(mappings=(POINTS, PLAN))
+    tenant.run(goal, with_points(5, "a"), with_points(5, "b"), with_points(2, "b"))
+    assert tenant.values("auth0|ann")["points"] == ["7"]
 
 
 # A dry run, and whole runs

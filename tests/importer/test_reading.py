@@ -19,6 +19,7 @@ from webapp.importer.reading import (
     User,
     format_of,
     open_users,
+    stream_of,
 )
 
 ANN, BOB = {"user_id": "auth0|ann", "email_verified": True}, {"user_id": "auth0|bob"}
@@ -213,3 +214,15 @@ def test_what_came_before_a_broken_end_is_a_chunk() -> None:
     assert next(chunks) == [User(1, ANN)]
     with pytest.raises(UnreadableFileError):
         next(chunks)
+
+
+@given(st.lists(st.integers(0, 400), max_size=20))
+def test_a_download_may_come_in_any_blocks(cuts: list[int]) -> None:
+    # given a packed file in blocks of any sizes, empty ones too
+    content = gzip.compress(lines_of(*({"user_id": f"auth0|{number**9}"} for number in range(50))))
+    places = [0, *sorted(min(cut, len(content)) for cut in cuts), len(content)]
+    blocks = [content[start:end] for start, end in itertools.pairwise(places)]
+    # when it is read as it comes
+    entries = open_users(stream_of(blocks))
+    # then nothing is lost
+    assert [entry.line for entry in entries if isinstance(entry, User)] == list(range(1, 51))

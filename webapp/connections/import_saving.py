@@ -139,6 +139,8 @@ def save_import_goal(
         StaleRevisionError: the goal is no longer at ``expected_revision``.
         InvalidGoalError: a row does not suit the property that it writes.
     """
+    # Before the row: a run holds the definitions, and then writes what points at the row.
+    new_properties = _ensure_properties(session, goal, change)
     session.refresh(row, with_for_update=True)
     if row.revision != expected_revision:
         raise StaleRevisionError(f"The goal is at revision {row.revision} now; this page began at {expected_revision}.")
@@ -153,7 +155,6 @@ def save_import_goal(
     _copy(wanted, row, change.now)
     row.is_on, row.revision = is_on, row.revision + 1
     session.flush()
-    new_properties = _ensure_properties(session, goal, change)
     _keep(session, row, change)
     record_change(session, change, "saved", row, revision=row.revision, changed=changed)
     return SavedImportGoal(row, True, tuple(new_properties))

@@ -168,7 +168,7 @@ class ChunkApplier:
         ledger = _Ledger(session, Terms(goal.goal, chunk.mapper, consent_of(session, goal.id), now), chunk.result)
         for facts, numbers in in_rounds(session, range(len(candidates)), lambda number: candidates[number].sought):
             ledger.apply_round(facts, [candidates[number] for number in numbers])
-        keep_users(session, goal.id, ledger.applied)
+        keep_users(session, goal.id, ledger.applied.values())
         keep_result(session, chunk.key, goal.id, chunk.result, now=now)
         return chunk.result
 
@@ -186,13 +186,13 @@ class ChunkApplier:
 
 
 class _Ledger:
-    """The users of one transaction, and what has become of them so far."""
+    """The users of one transaction, and what has become of them so far. ``applied`` has them by their ids."""
 
     def __init__(self, session: Session, terms: Terms, result: ImportResult) -> None:
         self._session = session
         self._terms = terms
         self._result = result
-        self.applied: list[MappedUser] = []
+        self.applied: dict[str, MappedUser] = {}
 
     def apply_round(self, facts: Facts, candidates: Sequence[Candidate]) -> None:
         """Apply users who have nothing to do with each other."""
@@ -200,6 +200,9 @@ class _Ledger:
         identities: dict[Identity, str] = {}
         newest: list[str] = []
         for candidate in candidates:
+            user_id = candidate.user.user_id
+            if (last := self.applied.get(user_id)) is not None:  # the same user came before, in this very chunk
+                candidate = candidate._replace(has_new_sums=last.sums != candidate.user.sums)  # noqa: PLW2901
             state, profile_id, change, problems = plan_user(candidate, facts, self._terms)
             self._result.note(problems)
             if state is None:
@@ -207,7 +210,7 @@ class _Ledger:
                 continue
             self._result.states[state] += 1
             if state in _APPLIED and profile_id is not None:
-                self.applied.append(candidate.user)
+                self.applied[user_id] = candidate.user
                 identity = candidate.sought.identity
                 if facts.by_identity.get(identity) != profile_id:
                     identities[identity] = profile_id

@@ -3,6 +3,7 @@
 A goal is made ready once for many users (`UserMapper`), since all of this happens for each of them.
 """
 
+import json
 import re
 from collections.abc import Collection, Sequence
 from collections.abc import Mapping as Members
@@ -29,7 +30,6 @@ DIGEST_BYTES = 16
 _DATABASE_FIELDS = ("connection", "identities[0].connection")
 """Where an export may have the name of a user's database: as Websync asks for it, and as Auth0 has it."""
 _INDEXED = re.compile(r"(.+)\[(\d{1,4})\]")
-_OPTIONS = orjson.OPT_NON_STR_KEYS
 
 Path = tuple[str | int, ...]
 
@@ -116,7 +116,10 @@ class UserMapper:
             if database is not None and self._databases and database not in self._databases:
                 return Elsewhere(user.line)
             values.append(database)
-        digest = blake2b(orjson.dumps(values, option=_OPTIONS), digest_size=DIGEST_BYTES, key=self._key).digest()
+        try:
+            digest = blake2b(_as_bytes(values), digest_size=DIGEST_BYTES, key=self._key).digest()
+        except RecursionError:
+            return BrokenLine(user.line, "nested too deeply")
         return MappedUser(user.line, user_id, values, digest, self._sums(values), fields.get("updated_at"))
 
     def identity(self, user: MappedUser) -> Identity:
@@ -205,7 +208,7 @@ class UserMapper:
     def _sums(self, values: list[Any]) -> bytes:
         if not self._summed:
             return b""
-        summed = orjson.dumps([values[place] for place in self._summed], option=_OPTIONS)
+        summed = _as_bytes([values[place] for place in self._summed])
         return blake2b(summed, digest_size=DIGEST_BYTES, key=self._sums_key).digest()
 
     def _is_verified(self, field: str, values: list[Any]) -> bool:
@@ -221,7 +224,7 @@ class UserMapper:
 
 
 def path_of(field: str) -> Path:
-    """Return the steps to a field: names, and places in lists (``identities[0].provider``)."""
+    """Return the steps to a field: names, and places in lists (``identities[0].provider``, also ``identities.0.…``)."""
     path: list[str | int] = []
     for part in field.split("."):
         if found := _INDEXED.fullmatch(part):
@@ -243,14 +246,21 @@ def issued_at(user: MappedUser, now: datetime) -> int:
         moment = datetime.fromisoformat(user.updated_at)
     except ValueError:
         return latest
-    return min(int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()), latest)
+    return max(0, min(int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()), latest))
+
+
+def _as_bytes(values: list[Any]) -> bytes:
+    try:
+        return orjson.dumps(values)
+    except orjson.JSONEncodeError:  # a larger number, or more levels, than it knows
+        return json.dumps(values).encode()
 
 
 def _walk(found: Any, path: Path) -> Any:
     try:
         for step in path:
-            found = found[step]
-    except (KeyError, IndexError, TypeError):  # another shape than the path's: the user has no such field
+            found = found[int(step) if type(found) is list else step]
+    except (KeyError, IndexError, TypeError, ValueError):  # another shape than the path's: the user has no such field
         return None
     return found
 

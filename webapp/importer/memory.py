@@ -52,10 +52,9 @@ def find_users(session: Session, goal_id: int, user_ids: Iterable[str]) -> dict[
 
 
 def keep_users(session: Session, goal_id: int, users: Iterable[MappedUser]) -> None:
-    """Remember users as they are now."""
-    # Of a user that came twice, the last word counts; in order, since that is how an index grows fastest.
-    latest = {user.user_id: user for user in users}
-    rows = [(goal_id, user_id, latest[user_id].digest, latest[user_id].sums) for user_id in sorted(latest)]
+    """Remember users as they are now, each once."""
+    # In order, since that is how an index grows fastest.
+    rows = sorted((goal_id, user.user_id, user.digest, user.sums) for user in users)
     upsert(session, ImportedUser, ("goal_id", "user_id", "digest", "sums"), rows, changing=("digest", "sums"))
 
 

@@ -7,7 +7,7 @@ only a file that cannot be read on (a gzip that breaks off) ends it.
 import csv
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from pathlib import PurePath
 from typing import Any, BinaryIO, NamedTuple, cast
@@ -18,6 +18,7 @@ MAX_LINE_BYTES = 2_000_000
 """Of one user. Auth0 keeps 10 KB of a user, and of old ones at most 1 MB (fact sheet, G5)."""
 MAX_COLUMNS = 1000
 _BLOCK_BYTES = 1 << 18
+_HEAD_BYTES = 16
 _GZIP = b"\x1f\x8b"
 _GZIP_FORMAT = 16 + zlib.MAX_WBITS
 _UTF8_MARK = b"\xef\xbb\xbf"
@@ -73,13 +74,58 @@ def open_users(stream: BinaryIO, file_format: FileFormat | None = None) -> Itera
         yield from (_ndjson_users if file_format is FileFormat.NDJSON else _csv_users)(plain)
     except (EOFError, zlib.error) as error:
         raise UnreadableFileError("the compressed data is broken, or breaks off") from error
-    finally:
-        if not packed.closed:
-            packed.detach()  # else it would close what it did not open
 
 
-def _buffered(stream: object) -> io.BufferedReader:
-    return io.BufferedReader(cast("io.RawIOBase", stream), _BLOCK_BYTES)  # it asks for no more than ``readinto``
+def _buffered(stream: BinaryIO | io.RawIOBase) -> io.BufferedReader:
+    return io.BufferedReader(_Source(stream), _BLOCK_BYTES)
+
+
+class _Source(io.RawIOBase):
+    """A stream that may give as little at a time as it likes, but for its first bytes: they say what it is.
+
+    Closing this leaves the stream open for whoever opened it.
+    """
+
+    def __init__(self, stream: BinaryIO | io.RawIOBase) -> None:
+        self._read_into = cast("Callable[[memoryview], int | None]", stream.readinto)  # type: ignore[union-attr]
+        self._least = _HEAD_BYTES
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer)
+        count = more = self._read_into(view) or 0
+        while more and count < self._least:
+            more = self._read_into(view[count:]) or 0
+            count += more
+        self._least = 1
+        return count
+
+
+def stream_of(blocks: Iterable[bytes]) -> BinaryIO:
+    """Return a download, which comes in blocks, as what `open_users` reads."""
+    return cast("BinaryIO", _Blocks(blocks))
+
+
+class _Blocks(io.RawIOBase):
+    def __init__(self, blocks: Iterable[bytes]) -> None:
+        self._blocks = iter(blocks)
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._rest:
+            try:
+                self._rest = memoryview(next(self._blocks))
+            except StopIteration:
+                return 0
+        piece = self._rest[: len(buffer)]
+        buffer[: len(piece)] = piece
+        self._rest = self._rest[len(piece) :]
+        return len(piece)
 
 
 class _Unpacked(io.RawIOBase):
