@@ -69,6 +69,8 @@ def plan_user(candidate: Candidate, facts: Facts, terms: Terms) -> Plan:
     profile = linked.profile
     if profile is None and not terms.goal.allow_creation:
         return Plan(ProfileState.NOTFOUND)
+    if profile is None and terms.consent is None and terms.mapper.is_quick_for_new:
+        return _plan_new(candidate, facts, terms, linked.passed_over)
     rules, problems = terms.mapper.rules(user, linked.passed_over)
     if not candidate.has_new_sums:
         rules = [rule for rule in rules if rule.strategy is not MergeStrategy.SUM]
@@ -88,6 +90,15 @@ def plan_user(candidate: Candidate, facts: Facts, terms: Terms) -> Plan:
     )
     problems += _merge_problems(user, merged.problems, terms.goal)
     return Plan(_state(profile is None, has_changes=bool(merged.changed)), profile_id, change, problems)
+
+
+def _plan_new(candidate: Candidate, facts: Facts, terms: Terms, passed_over: Sequence[LinkValue]) -> Plan:
+    user = candidate.user
+    values, overwritten, problems = terms.mapper.new_values(user, candidate.links, passed_over)
+    profile_id = new_profile_id(facts, candidate.links, profile_hint=None)
+    told_at = dict.fromkeys(overwritten, issued_at(user, terms.now))
+    change = profile_change(None, profile_id, values, told_at, source=terms.source, now=terms.now)
+    return Plan(ProfileState.CREATED, profile_id, change, problems)
 
 
 def _merge_problems(user: MappedUser, found: Mapping[str, list[str]], goal: ImportGoal) -> list[ImportProblem]:
