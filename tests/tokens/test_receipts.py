@@ -4,9 +4,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from tests.tokens.conftest import Shop
+from webapp.connections.goals import lock_goal
 from webapp.connections.models import Goal
 from webapp.database import Database
 from webapp.profiles.store import ProfileState
@@ -45,6 +46,20 @@ def test_each_goal_has_its_own_receipts(make_shop: Callable[..., Shop]) -> None:
     assert (shop.post(token).status_code, other.post(token).status_code) == (200, 200)
     # then both have applied it
     assert shop.count() == (1, 2)
+
+
+def test_a_goal_that_is_being_saved_holds_no_post_up(shop: Shop, now: datetime) -> None:
+    if shop.database.is_sqlite:
+        return  # where a writer has the whole database
+    # given somebody who saves the goal
+    with shop.database.transaction() as saving:
+        lock_goal(saving, shop.goal.key)
+        # when a post is committed meanwhile
+        with shop.database.transaction() as posting:
+            posting.execute(text("SET LOCAL lock_timeout = '5s'"))
+            keep_receipts(posting, [receipt(goal_id(shop), "a", now)])
+    # then it did not have to wait
+    assert shop.count() == (0, 1)
 
 
 def test_expired_receipts_are_swept_in_portions(shop: Shop, now: datetime) -> None:

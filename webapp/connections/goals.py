@@ -19,6 +19,9 @@ from webapp.settings import settings
 
 DEFAULT_MAPPINGS = (Mapping("email", "email"), Mapping("name", "full_name"), Mapping("user_id", "auth0_user_id"))
 DEFAULT_LINKS = (IdentifierLink("user_id", "auth0_user_id"), IdentifierLink("email", "email"))
+ITS_KEY_STAYS = {"key_share": True}
+"""How a goal is locked that is saved: posts write what points at it meanwhile, so neither waits for the other. Source:
+PostgreSQL, 13.3.2 (FOR NO KEY UPDATE)."""
 
 
 class StaleRevisionError(WebsyncError):
@@ -65,7 +68,7 @@ def find_goal(session: Session, key: str) -> Goal:
 def lock_goal(session: Session, key: str) -> Goal:
     """Return the goal with this key; nobody else changes it until the transaction ends. Raises NotFoundError."""
     goal = find_goal(session, key)
-    session.refresh(goal, with_for_update=True)
+    session.refresh(goal, with_for_update=ITS_KEY_STAYS)
     return goal
 
 
@@ -136,7 +139,7 @@ def save_goal(
     Raises:
         StaleRevisionError: the goal is no longer at ``expected_revision``.
     """
-    session.refresh(goal, with_for_update=True)
+    session.refresh(goal, with_for_update=ITS_KEY_STAYS)
     if goal.revision != expected_revision:
         raise StaleRevisionError(
             f"The goal is at revision {goal.revision} now; this page began at {expected_revision}."
@@ -158,7 +161,7 @@ def save_goal(
 def save_consent(session: Session, goal: Goal, rule: ConsentRule | None, *, now: datetime) -> bool:
     """Store what the connection's objectives come to as the goal's next revision, and say if that is new."""
     session.flush()  # reading anew would lose what has been changed of it
-    session.refresh(goal, with_for_update=True)
+    session.refresh(goal, with_for_update=ITS_KEY_STAYS)
     plain = plain_rule(rule) if rule else None
     if plain == goal.consent:
         return False
