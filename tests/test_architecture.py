@@ -10,7 +10,7 @@ HOME = Path(__file__).parent.parent
 # From the top to the bottom. Rooms on one line don't import each other.
 STOREYS = [
     {"cli"},
-    {"demo", "serving", "checking"},
+    {"demo", "serving", "checking", "worker"},
     {"app"},
     {"trying"},
     {"code_pages", "tokens", "importer", "profile_pages"},

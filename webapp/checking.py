@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import redis
 from sqlalchemy import select
@@ -18,6 +19,8 @@ from webapp.connections.models import Connection
 from webapp.database import database, reading
 from webapp.errors import WebsyncError
 from webapp.rates import MEMORY_URL, rates
+from webapp.runs.heartbeats import count_living
+from webapp.runs.requesting import count_waiting
 from webapp.sealing import SealBrokenError, sealer
 from webapp.settings import settings
 
@@ -50,6 +53,7 @@ def check_all(connection_name: str | None = None) -> Iterator[Finding]:
         return
     yield Finding(True, f"database: {database().engine.dialect.name}, tables up to date")
     yield _check_limits()
+    yield _check_worker()
     chosen = [each for each in connections if connection_name in {None, each.name, each.key}]
     if not chosen and connection_name is not None:
         yield Finding(False, f"connections: none is called {connection_name}", "See the page Connections.")
@@ -68,6 +72,20 @@ def _check_limits() -> Finding:
         remedy = "Look at WEBSYNC_LIMITS_URL: is that Redis up? Meanwhile each web process counts by itself."
         return Finding(False, f"limits: Redis: {type(error).__name__}", remedy)
     return Finding(True, "limits: counted in Redis")
+
+
+def _check_worker() -> Finding:
+    lost_after = timedelta(seconds=settings().worker_lost_seconds)
+    with reading() as session:
+        count = count_living(session, datetime.now(UTC), lost_after=lost_after)
+        waiting = count_waiting(session)
+    if count:
+        return Finding(True, f"workers: {count}")
+    remedy = "Start one: websync worker (websync serve has one, unless it is started with --no-worker)."
+    # Without one nothing is lost, so it is wrong only if somebody waits for it.
+    return Finding(
+        not waiting, f"workers: none, and {waiting} runs wait for one" if waiting else "workers: none", remedy
+    )
 
 
 def _check_connection(connection: Connection) -> Iterator[Finding]:

@@ -1,7 +1,9 @@
 """The ``websync`` commands. Each reads its words, calls one function of a room, and prints what came of it."""
 
 import os
+import signal
 import sys
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, NoReturn
@@ -15,6 +17,7 @@ from snippets.limits import problems_of, warnings_of
 from snippets.rendering import PIPELINE_KINDS, SnippetKind, render
 from snippets.sdks import Sdk
 from webapp import checking, serving
+from webapp import worker as carrying
 from webapp.accounts.audit import record
 from webapp.accounts.links import link_url, make_link
 from webapp.accounts.signing_in import find_admin
@@ -39,6 +42,7 @@ from webapp.importer.importing import import_users, new_run_id
 from webapp.importer.reading import UnreadableFileError, format_of, open_users
 from webapp.importer.results import ImportResult
 from webapp.importer.summary import summary_lines
+from webapp.runs.importers import NoImporter
 from webapp.sealing import sealer
 from webapp.settings import Mode, Settings, SettingsError, load_settings, read_origin
 from webapp.settings import settings as current_settings
@@ -54,8 +58,9 @@ def main() -> None:
 
 @main.command()
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Web processes.")
-def serve(workers: int) -> None:
-    """Start the production server."""
+@click.option("--no-worker", is_flag=True, help="Web processes only: `websync worker` runs somewhere else.")
+def serve(workers: int, *, no_worker: bool) -> None:
+    """Start the production server: web processes, and a worker that carries imports."""
     settings = _settings_or_exit()
     app = create_app(settings)
     with app.app_context():
@@ -65,7 +70,22 @@ def serve(workers: int) -> None:
             click.echo(f"Nobody can sign in yet. Make the first admin here (once, within 24 hours):\n  {link}")
         database().close()
     click.echo(f"Websync listens on http://{settings.host}:{settings.port}, for visitors of {settings.public_url}")
-    serving.serve(settings, workers=workers)
+    serving.serve(settings, workers=workers, with_worker=not no_worker)
+
+
+@main.command()
+@click.option("--with-parent", is_flag=True, hidden=True, help="Stop when the process that started this one is gone.")
+def worker(*, with_parent: bool) -> None:
+    """Carry imports until a signal says stop; then leave each after its current chunk."""
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    if with_parent:
+        threading.Thread(target=_stop_with_parent, args=(os.getppid(), stopping), daemon=True).start()
+    try:
+        carrying.run_worker(_settings_or_exit(), NoImporter(), stopping)
+    except carrying.WorkerRefusedError as error:
+        _exit_with_lines(str(error))
 
 
 @main.command()
@@ -237,6 +257,12 @@ def _import_goal(name: str) -> LiveImportGoal:
     if not goal.is_open:
         _exit_with_lines(f"{goal.goal.name!r} or its connection is switched off.")
     return goal
+
+
+def _stop_with_parent(parent: int, stopping: threading.Event) -> None:
+    while os.getppid() == parent and not stopping.wait(1):
+        pass
+    stopping.set()
 
 
 def _write(path: Path, code: str) -> None:

@@ -3,10 +3,12 @@
 import gc
 import os
 import signal
+import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 
 from flask import Flask
@@ -28,6 +30,10 @@ GARBAGE_OBJECTS = 20_000
 """So many new objects are made before Python looks for cycles among them: those of about a hundred posts."""
 HEADER_SECONDS = 20
 """For the headers of a request to come, and for the next request on a connection that is kept open."""
+WORKER_STOP_SECONDS = 60
+"""For the worker's current chunk, when all is to stop. What is killed after that goes on at its last chunk."""
+WORKER_PAUSE_SECONDS = 5.0
+"""Before a worker that ended by itself is started anew."""
 HEADER_BUFFER_BYTES = 32 * 1024
 """The server reads up to twice as much before it refuses the headers."""
 
@@ -38,8 +44,11 @@ def first_admin_link(now: datetime) -> str | None:
         return None if has_admin(session) else link_url(settings().public_url, make_link(session, None, now))
 
 
-def serve(settings: Settings, *, workers: int) -> None:
-    """Serve until a signal says stop. Each of ``workers`` processes reads the settings from the environment again."""
+def serve(settings: Settings, *, workers: int, with_worker: bool) -> None:
+    """Serve until a signal says stop. Each of ``workers`` processes reads the settings from the environment again.
+
+    With ``with_worker`` a process beside them carries the runs of imports.
+    """
     server = Granian(
         "webapp.serving:create_web_process",
         factory=True,
@@ -53,7 +62,10 @@ def serve(settings: Settings, *, workers: int) -> None:
         respawn_failed_workers=True,
         log_level=LogLevels.error,
     )
-    with _metrics_together(workers):
+    with ExitStack() as stack:
+        if with_worker:
+            stack.enter_context(_worker_beside())
+        stack.enter_context(_metrics_together(workers))
         server.serve()
 
 
@@ -80,6 +92,37 @@ def _end_streams(app: Flask, signals: int) -> None:
         pass
     streams: LiveStreams = app.extensions["live_streams"]
     streams.end()
+
+
+@contextmanager
+def _worker_beside() -> Iterator[None]:
+    """Run a worker as a process of its own, start it anew if it ends, and stop it at the end."""
+    stopping = threading.Event()
+    # The first one here: the server forks, and a thread that starts a process is no good company for that.
+    worker = _start_worker()
+    watcher = threading.Thread(target=_keep_working, args=(worker, stopping), name="worker", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        watcher.join()
+
+
+def _keep_working(worker: "subprocess.Popen[bytes]", stopping: threading.Event) -> None:
+    while not stopping.wait(0.5):
+        if worker.poll() is not None and not stopping.wait(WORKER_PAUSE_SECONDS):
+            worker = _start_worker()
+    worker.terminate()
+    try:
+        worker.wait(timeout=WORKER_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        worker.kill()
+        worker.wait()
+
+
+def _start_worker() -> "subprocess.Popen[bytes]":
+    return subprocess.Popen([sys.executable, "-m", "webapp.cli", "worker", "--with-parent"])
 
 
 @contextmanager

@@ -66,6 +66,8 @@ class Settings(BaseSettings):
     address_posts_per_minute: int = Field(default=6_000, ge=0)
     goal_posts_per_minute: int = Field(default=300_000, ge=0)
     metrics_token: SecretStr | None = Field(default=None, min_length=16)
+    executor_id: str = Field(default="", max_length=100, pattern="^[A-Za-z0-9_.-]*$")
+    worker_lost_seconds: int = Field(default=30, ge=3, le=3600)
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
     @classmethod

@@ -14,7 +14,7 @@ class KillableService:
     def __init__(self, database_url: str, *, workers: int = 1) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._command = [sys.executable, "-m", "webapp.cli", "serve", "--workers", str(workers)]
+        self._command = [sys.executable, "-m", "webapp.cli", "serve", "--no-worker", "--workers", str(workers)]
         self._environment = {name: value for name, value in os.environ.items() if not name.startswith("WEBSYNC_")} | {
             "WEBSYNC_MODE": "demo",
             "WEBSYNC_DATABASE_URL": database_url,

@@ -22,7 +22,7 @@ def served(database_url: str, workers: int = 1, **settings: str) -> Iterator[tup
         "WEBSYNC_LOG_LEVEL": "ERROR",
         **settings,
     }
-    command = [sys.executable, "-m", "webapp.cli", "serve", "--workers", str(workers)]
+    command = [sys.executable, "-m", "webapp.cli", "serve", "--no-worker", "--workers", str(workers)]
     # A session of its own: whatever is sent to the tests' terminal does not stop it.
     process = subprocess.Popen(command, env=environment, start_new_session=True, stdout=subprocess.DEVNULL)
     try:

@@ -9,6 +9,7 @@ import webapp.conflicts.models
 import webapp.connections.models
 import webapp.importer.models
 import webapp.profiles.models
+import webapp.runs.models
 import webapp.tokens.models  # noqa: F401, the tables register themselves
 from webapp.database import Base
 

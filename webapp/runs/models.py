@@ -1,11 +1,13 @@
-"""Table of received items: what came to a goal, without a word that names a person."""
+"""Tables of received items, runs, schedules, and of the workers that carry the runs. No word names a person."""
 
 from datetime import datetime
+from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from webapp.database import Base, UtcDateTime
+from webapp.database import Base, JsonDocument, UtcDateTime
 
 
 class ReceivedItem(Base):
@@ -29,3 +31,98 @@ class ReceivedItem(Base):
     milliseconds: Mapped[float]
     person: Mapped[str] = mapped_column(String(12))
     profile: Mapped[str] = mapped_column(String(12))
+
+
+class RunState(StrEnum):
+    """Where a run is. It is *stopping* until its chunk is done."""
+
+    QUEUED = "queued"
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    FINISHED = "finished"
+    FINISHED_WITH_ERRORS = "finished_with_errors"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+class RunTrigger(StrEnum):
+    """What asked for a run."""
+
+    SCHEDULE = "schedule"
+    MANUAL = "manual"
+    CLI = "cli"
+
+
+ACTIVE_STATES = (RunState.STARTING, RunState.RUNNING, RunState.STOPPING)
+_IS_QUEUED = text("state = 'queued'")
+_IS_ACTIVE = text("state IN ('starting', 'running', 'stopping')")
+
+
+class Run(Base):
+    """One execution of an import goal. Two indexes decide how many there are at a time, whoever asks at once.
+
+    ``position`` is the importer's own word for where to go on; ``chunks`` counts what was applied up to there.
+    ``executor_id`` is the worker that has it. ``problem`` is the slug of what failed, ``problem_detail`` its sentence.
+    """
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        Index("uq_runs_queued_goal_id", "goal_id", unique=True, sqlite_where=_IS_QUEUED, postgresql_where=_IS_QUEUED),
+        Index(
+            "uq_runs_active_connection_id",
+            "connection_id",
+            unique=True,
+            sqlite_where=_IS_ACTIVE,
+            postgresql_where=_IS_ACTIVE,
+        ),
+        Index("ix_runs_goal_id_id", "goal_id", "id"),
+        Index("ix_runs_connection_id_id", "connection_id", "id"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(64), unique=True)
+    goal_id: Mapped[int] = mapped_column(ForeignKey("goals.id", ondelete="CASCADE"))
+    connection_id: Mapped[int] = mapped_column(ForeignKey("connections.id", ondelete="CASCADE"))
+    trigger: Mapped[str] = mapped_column(String(10))
+    requested_by: Mapped[str] = mapped_column(String(254))
+    is_full: Mapped[bool]
+    state: Mapped[str] = mapped_column(String(24))
+    requested_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    executor_id: Mapped[str] = mapped_column(String(100), default="")
+    chunks: Mapped[int] = mapped_column(default=0)
+    position: Mapped[dict[str, Any] | None] = mapped_column(JsonDocument)
+    expected_users: Mapped[int | None]
+    counts: Mapped[dict[str, int]] = mapped_column(JsonDocument, default=dict)
+    problem: Mapped[str] = mapped_column(String(60), default="")
+    problem_detail: Mapped[str] = mapped_column(Text, default="")
+
+
+class ConnectionSchedule(Base):
+    """When a connection's imports run. ``plain`` are the fields of a Schedule.
+
+    Run times up to ``handled_until`` have had their runs: whoever moves it on makes the runs of a time, and nobody
+    else. With ``run_missed`` times that passed while no worker was there get one run together.
+    """
+
+    __tablename__ = "connection_schedules"
+
+    connection_id: Mapped[int] = mapped_column(ForeignKey("connections.id", ondelete="CASCADE"), primary_key=True)
+    plain: Mapped[dict[str, Any]] = mapped_column(JsonDocument)
+    is_on: Mapped[bool]
+    run_missed: Mapped[bool]
+    handled_until: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class WorkerHeartbeat(Base):
+    """A worker, and when it was last known to live. ``has_left`` is set when it stops in order."""
+
+    __tablename__ = "worker_heartbeats"
+
+    executor_id: Mapped[str] = mapped_column(String(100), primary_key=True)
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    beat_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    has_left: Mapped[bool]

@@ -1,0 +1,85 @@
+"""What a run needs of whoever imports: the next chunk, and to apply it once."""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any, Protocol
+
+from webapp.errors import WebsyncError
+
+Position = dict[str, Any]
+"""Where to go on, in the importer's own words. It is kept with the run, so it has no personal data."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOrder:
+    """What a run is to import."""
+
+    run_key: str
+    goal_id: int
+    connection_id: int
+    is_full: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What came of a chunk. ``counts`` are added to the run's; ``has_errors`` if some of the chunk was not imported."""
+
+    position: Position
+    counts: Mapping[str, int]
+    has_errors: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """There is nothing to apply yet: look again after so many seconds (the tenant still writes its export)."""
+
+    wait_seconds: float
+
+
+class OpenImport(Protocol):
+    """An import that has been opened at a position. One thread at a time uses it."""
+
+    @property
+    def expected_users(self) -> int | None:
+        """How many users there are in all, if that is known."""
+
+    def next_chunk(self) -> object | Later | None:
+        """Return what to apply next, `Later`, or None at the end."""
+
+    def apply(self, chunk: Any, *, now: datetime) -> Applied:
+        """Apply a chunk, durably, and say what came of it.
+
+        Whoever is killed before that was noted applies the chunk again: then nothing may change any more, and the
+        answer is the same.
+        """
+
+
+class Importer(Protocol):
+    """Knows how to begin an import, and to go on with it in another process."""
+
+    def begin(self, order: RunOrder) -> Position:
+        """Return the first position. What it starts outside (an export job) is started again if it is killed here."""
+
+    def open(self, order: RunOrder, position: Position) -> AbstractContextManager[OpenImport]:
+        """Open the import where ``position`` says. What it holds open (a download) ends with the context."""
+
+
+class NotImportableError(WebsyncError):
+    """The goal cannot be imported by this worker."""
+
+    slug, title, status = "not-importable", "The goal cannot be imported", HTTPStatus.CONFLICT
+
+
+class NoImporter:
+    """Ends every run as failed: for a worker that has nothing to import with."""
+
+    def begin(self, order: RunOrder) -> Position:  # noqa: ARG002, the signature is the protocol's
+        """Refuse."""
+        raise NotImportableError("This worker has no importer.")
+
+    def open(self, order: RunOrder, position: Position) -> AbstractContextManager[OpenImport]:  # noqa: ARG002
+        """Refuse."""
+        raise NotImportableError("This worker has no importer.")

@@ -1,0 +1,72 @@
+"""How far a run is: noted after each chunk, by the one worker that has the run."""
+
+from collections import Counter
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from webapp.runs.importers import Applied, Position, RunOrder
+from webapp.runs.models import ACTIVE_STATES, Run, RunState
+
+ERRORS = "errors"
+"""The count that makes a finished run *finished with errors*: chunks of which not everything was imported."""
+
+
+class RunTakenError(Exception):
+    """The run is not this worker's any more: another has it, or it is gone or over. Nothing was noted."""
+
+
+def take_run(session: Session, run_key: str, executor_id: str) -> Run:
+    """Make the run this worker's, which has just been handed it. Raises RunTakenError if it is over or gone."""
+    run = _active_run(session, run_key)
+    run.executor_id = executor_id
+    if run.state == RunState.STARTING:
+        run.state = RunState.RUNNING
+    return run
+
+
+def keep_run(session: Session, run_key: str, executor_id: str) -> Run:
+    """Return the run, held until the transaction ends. Raises RunTakenError if it is not this worker's."""
+    run = _active_run(session, run_key)
+    if run.executor_id != executor_id:
+        raise RunTakenError(run_key)
+    return run
+
+
+def note_beginning(run: Run, position: Position) -> None:
+    """Note the first position, unless one was noted already."""
+    if run.position is None:
+        run.position = position
+
+
+def note_chunk(run: Run, applied: Applied, *, after: int) -> None:
+    """Note a chunk, which follows ``after`` others. Raises RunTakenError if it was noted already."""
+    if run.chunks != after:
+        raise RunTakenError(run.key)
+    run.chunks = after + 1
+    run.position = applied.position
+    counts = Counter(run.counts)
+    counts.update(applied.counts)
+    counts[ERRORS] += applied.has_errors
+    run.counts = dict(counts)
+
+
+def end_run(run: Run, state: RunState, *, now: datetime, problem: str = "", detail: str = "") -> None:
+    """Note how the run ended."""
+    if state is RunState.FINISHED and run.counts.get(ERRORS):
+        state = RunState.FINISHED_WITH_ERRORS
+    run.state, run.ended_at, run.problem, run.problem_detail = state, now, problem, detail
+
+
+def order_of(run: Run) -> RunOrder:
+    """Return what the run is to import."""
+    return RunOrder(run.key, run.goal_id, run.connection_id, run.is_full)
+
+
+def _active_run(session: Session, run_key: str) -> Run:
+    # Held for as long as it takes to change it: a stop that is asked for meanwhile waits, and is not overwritten.
+    query = select(Run).where(Run.key == run_key, Run.state.in_(ACTIVE_STATES)).with_for_update()
+    if (run := session.scalar(query)) is None:
+        raise RunTakenError(run_key)
+    return run
