@@ -1,13 +1,17 @@
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
 
 from tests.demo.conftest import RunningTenant, tenant  # noqa: F401, a fixture
+from tests.runs.workers import store_goals
 from webapp.checking import Finding, check_all
 from webapp.connections.models import Connection
 from webapp.demo.seed import M2M_CLIENT_ID, M2M_CLIENT_SECRET, READER_CLIENT_ID, READER_CLIENT_SECRET
+from webapp.runs.heartbeats import begin_beating
+from webapp.runs.models import RunTrigger
+from webapp.runs.requesting import request_run
 from webapp.sealing import Sealer
 
 
@@ -62,6 +66,32 @@ def test_a_good_installation_has_nothing_wrong(
     assert f"Shop: 2 signing keys (RS256) at {tenant.base_url}/.well-known/jwks.json" in [
         finding.text for finding in found
     ]
+
+
+@pytest.mark.parametrize(
+    ("has_worker", "has_run", "text", "is_good"),
+    [
+        (True, True, "workers: 1", True),
+        (False, False, "workers: none", True),
+        (False, True, "workers: none, and 1 run waits for one", False),
+    ],
+)
+def test_a_worker_that_is_missing_is_told_and_wrong_if_a_run_waits_for_it(
+    app: Flask, now: datetime, *, has_worker: bool, has_run: bool, text: str, is_good: bool
+) -> None:
+    # given a worker that lives or one that stopped long ago, and a run that waits or none
+    database = app.extensions["database"]
+    beat_at = datetime.now(UTC) - (timedelta(0) if has_worker else timedelta(hours=1))
+    with database.transaction() as session:
+        begin_beating(session, "worker-1", beat_at)
+    if has_run:
+        (goal,) = store_goals(database)
+        with database.transaction() as session:
+            request_run(session, goal, RunTrigger.MANUAL, requested_by="ada", now=now)
+    # when everything is checked, then it says so
+    (finding,) = [each for each in findings(app, "Nowhere") if each.text.startswith("workers:")]
+    assert (finding.text, finding.is_good) == (text, is_good)
+    assert ("websync worker" in finding.remedy) != has_worker
 
 
 def test_each_missing_scope_is_named(

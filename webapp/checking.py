@@ -82,10 +82,10 @@ def _check_worker() -> Finding:
     if count:
         return Finding(True, f"workers: {count}")
     remedy = "Start one: websync worker (websync serve has one, unless it is started with --no-worker)."
-    # Without one nothing is lost, so it is wrong only if somebody waits for it.
-    return Finding(
-        not waiting, f"workers: none, and {waiting} runs wait for one" if waiting else "workers: none", remedy
-    )
+    # Without one nothing is lost, so it is wrong only if something waits for it.
+    if not waiting:
+        return Finding(True, "workers: none", remedy)
+    return Finding(False, f"workers: none, and {waiting} run{'s wait' if waiting > 1 else ' waits'} for one", remedy)
 
 
 def _check_connection(connection: Connection) -> Iterator[Finding]:

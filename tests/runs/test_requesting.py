@@ -1,0 +1,137 @@
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+
+from tests.runs.workers import store_goals
+from webapp.connections.models import Goal
+from webapp.database import Database
+from webapp.errors import NotFoundError
+from webapp.runs.importers import Applied
+from webapp.runs.models import Run, RunState, RunTrigger
+from webapp.runs.progress import RunTakenError, end_run, keep_run, note_chunk, take_run
+from webapp.runs.requesting import RunOverError, count_waiting, find_run, request_run, start_next, stop_run
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    database = Database(database_url)
+    yield database
+    database.close()
+
+
+def ask(database: Database, goal: Goal, now: datetime) -> Run:
+    with database.transaction() as session:
+        return request_run(session, goal, RunTrigger.MANUAL, requested_by="ada@example.org", now=now)
+
+
+def start(database: Database, run: Run, now: datetime) -> bool:
+    with database.transaction() as session:
+        return start_next(session, run.id, now=now)
+
+
+def test_while_a_run_is_under_way_one_more_waits_and_never_two(database: Database, now: datetime) -> None:
+    # given a run under way
+    (goal,) = store_goals(database)
+    first = ask(database, goal, now)
+    assert start(database, first, now)
+    # when eight people ask for one at once
+    with ThreadPoolExecutor(8) as pool:
+        asked = list(pool.map(lambda _: ask(database, goal, now).key, range(8)))
+    # then they have all asked for the same one
+    assert len(set(asked)) == 1
+    assert asked[0] != first.key
+    with database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(Run)) == count_waiting(session) == 2
+
+
+def test_of_workers_that_start_runs_of_a_connection_at_once_one_succeeds(database: Database, now: datetime) -> None:
+    # given queued runs of four goals of one connection
+    runs = [ask(database, goal, now) for goal in store_goals(database, count=4)]
+
+    def succeeds(run: Run) -> bool:
+        try:
+            return start(database, run, now)
+        except IntegrityError:
+            return False
+
+    # when four workers each start another one
+    with ThreadPoolExecutor(4) as pool:
+        started = list(pool.map(succeeds, runs))
+    # then one has been started, and the others wait
+    assert sum(started) == 1
+    with database.reading() as session:
+        states = sorted(session.scalars(select(Run.state)))
+    assert states == [RunState.QUEUED] * 3 + [RunState.STARTING]
+
+
+def test_a_run_that_waits_is_stopped_at_once_and_never_starts(database: Database, now: datetime) -> None:
+    # given a queued run
+    (goal,) = store_goals(database)
+    run = ask(database, goal, now)
+    # when it is stopped, twice
+    for _ in range(2):
+        with database.transaction() as session:
+            assert stop_run(session, run.key, now=now) == RunState.STOPPED
+    # then no worker starts it, and there is room for another
+    assert not start(database, run, now)
+    assert ask(database, goal, now).key != run.key
+
+
+def test_a_run_under_way_is_stopping_until_its_worker_says_so(database: Database, now: datetime) -> None:
+    # given a run that a worker has
+    (goal,) = store_goals(database)
+    run = ask(database, goal, now)
+    start(database, run, now)
+    with database.transaction() as session:
+        take_run(session, run.key, "worker-1")
+    # when it is stopped, twice
+    for _ in range(2):
+        with database.transaction() as session:
+            assert stop_run(session, run.key, now=now) == RunState.STOPPING
+    # then it is the worker who ends it
+    with database.transaction() as session:
+        end_run(keep_run(session, run.key, "worker-1"), RunState.STOPPED, now=now + timedelta(seconds=1))
+    with database.reading() as session:
+        assert find_run(session, run.key).ended_at == now + timedelta(seconds=1)
+
+
+def test_what_is_over_or_unknown_cannot_be_stopped(database: Database, now: datetime) -> None:
+    # given a run that is finished
+    (goal,) = store_goals(database)
+    run = ask(database, goal, now)
+    start(database, run, now)
+    with database.transaction() as session:
+        end_run(take_run(session, run.key, "worker-1"), RunState.FINISHED, now=now)
+    # when it is stopped, or one that nobody knows is, then the answer says why not
+    with pytest.raises(RunOverError, match="It is finished"), database.transaction() as session:
+        stop_run(session, run.key, now=now)
+    with pytest.raises(NotFoundError), database.transaction() as session:
+        stop_run(session, "nobody's", now=now)
+    with pytest.raises(NotFoundError), database.reading() as session:
+        find_run(session, "nobody's")
+
+
+def test_a_worker_that_has_lost_a_run_notes_nothing(database: Database, now: datetime) -> None:
+    # given a run that a second worker has taken over from a first one
+    (goal,) = store_goals(database)
+    run = ask(database, goal, now)
+    start(database, run, now)
+    for executor_id in ("worker-1", "worker-2"):
+        with database.transaction() as session:
+            take_run(session, run.key, executor_id)
+    # when the first one wakes up and has a chunk to note, then it hears that the run is not its own
+    with pytest.raises(RunTakenError), database.transaction() as session:
+        keep_run(session, run.key, "worker-1")
+    # and a chunk that has been noted is not noted again by the second
+    applied = Applied({"next": 1}, {"read": 5})
+    with database.transaction() as session:
+        note_chunk(keep_run(session, run.key, "worker-2"), applied, after=0)
+    with pytest.raises(RunTakenError), database.transaction() as session:
+        note_chunk(keep_run(session, run.key, "worker-2"), applied, after=0)
+    with database.reading() as session:
+        found = find_run(session, run.key)
+    assert (found.chunks, found.counts["read"]) == (1, 5)
