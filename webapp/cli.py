@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
@@ -32,6 +32,7 @@ from webapp.connections.configuration_file import (
     read_yaml,
 )
 from webapp.connections.import_saving import LiveImportGoal, find_import_goals, live_import_goal
+from webapp.connections.models import ImportGoalRow
 from webapp.connections.saving import Change
 from webapp.database import database, reading, transaction
 from webapp.demo import launch
@@ -42,7 +43,9 @@ from webapp.importer.importing import import_users, new_run_id
 from webapp.importer.reading import UnreadableFileError, format_of, open_users
 from webapp.importer.results import ImportResult
 from webapp.importer.summary import summary_lines
-from webapp.runs.importers import NoImporter
+from webapp.runs.heartbeats import count_living
+from webapp.runs.models import Run, RunState, RunTrigger
+from webapp.runs.requesting import find_run, request_run
 from webapp.sealing import sealer
 from webapp.settings import Mode, Settings, SettingsError, load_settings, read_origin
 from webapp.settings import settings as current_settings
@@ -83,7 +86,7 @@ def worker(*, with_parent: bool) -> None:
     if with_parent:
         threading.Thread(target=_stop_with_parent, args=(os.getppid(), stopping), daemon=True).start()
     try:
-        carrying.run_worker(_settings_or_exit(), NoImporter(), stopping)
+        carrying.run_worker(_settings_or_exit(), stopping)
     except carrying.WorkerRefusedError as error:
         _exit_with_lines(str(error))
 
@@ -155,16 +158,57 @@ def check(connection: str | None) -> None:
 @main.command("import")
 @click.argument("goal")
 @click.option(
-    "--file", required=True, type=click.File("rb"), help="An export of Auth0 (NDJSON or CSV), or - for a pipe."
+    "--file", type=click.File("rb"), help="An export of Auth0 (NDJSON or CSV), or - for a pipe; without it, all users."
 )
 @click.option("--full", is_flag=True, help="Compare all users with their profiles, also those of whom nothing changed.")
 @click.option("--dry-run", is_flag=True, help="Say what would happen, and write nothing.")
 @click.option("--limit", type=click.IntRange(min=1), help="Read at most so many lines.")
-def import_file(goal: str, file: BinaryIO, *, full: bool, dry_run: bool, limit: int | None) -> None:
-    """Import the users of a file by the import goal GOAL (its name or key).
+def import_users_of(goal: str, file: BinaryIO | None, *, full: bool, dry_run: bool, limit: int | None) -> None:
+    """Import the users of a file, or all users of the tenant, by the import goal GOAL (its name or key).
+
+    A file is imported here. All users are imported by a worker, and go on if this command is ended.
 
     Ends with 0 if all went well, 1 if some users or values could not be imported, 2 if it failed.
     """
+    if file is None:
+        if dry_run or limit:
+            raise click.UsageError("--dry-run and --limit go with --file.")
+        _import_by_worker(goal, full=full)
+    else:
+        _import_file(goal, file, full=full, dry_run=dry_run, limit=limit)
+
+
+def _import_by_worker(name: str, *, full: bool) -> NoReturn:
+    with _app_or_exit().app_context():
+        goal_id, now = _import_goal(name).id, datetime.now(UTC)
+        lost_after = timedelta(seconds=current_settings().worker_lost_seconds)
+        with transaction() as session:
+            row = session.get_one(ImportGoalRow, goal_id)
+            key = request_run(session, row, RunTrigger.CLI, requested_by="", now=now, is_full=full).key
+            if not count_living(session, now, lost_after=lost_after):
+                click.echo("No worker is alive: the run waits for one (websync worker).", err=True)
+        run = _follow_run(key)
+    click.echo(f"{run.state.replace('_', ' ')}, {run.problem_detail}" if run.problem else run.state.replace("_", " "))
+    click.echo("\n".join(f"{name:12} {count:,}" for name, count in run.counts.items()))
+    sys.exit({RunState.FINISHED: 0, RunState.FINISHED_WITH_ERRORS: 1}.get(RunState(run.state), 2))
+
+
+def _follow_run(key: str) -> Run:
+    """Wait for the end of a run, and say meanwhile how far it is."""
+    pause, said = threading.Event(), ""
+    while True:
+        with reading() as session:
+            run = find_run(session, key)
+        if run.ended_at is not None:
+            return run
+        now = f"{run.state}, {run.counts.get('read', 0):,} users"
+        if now != said:
+            click.echo(now, err=True)
+        said = now
+        pause.wait(1)
+
+
+def _import_file(goal: str, file: BinaryIO, *, full: bool, dry_run: bool, limit: int | None) -> None:
     result, failure = ImportResult(), ""
     with _app_or_exit().app_context():
         run = ImportRun(new_run_id(), _import_goal(goal), is_full=full, is_dry=dry_run)

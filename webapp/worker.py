@@ -3,6 +3,7 @@
 import logging
 import sqlite3
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from webapp.app import create_app
 from webapp.database import Database
+from webapp.importer.tenant_import import TenantImporter
 from webapp.runs import dispatching
 from webapp.runs.executor_locks import ExecutorLocks, executor_locks
 from webapp.runs.heartbeats import beat, begin_beating, forget_worker, leave, lost_workers
@@ -37,7 +39,9 @@ class WorkerRefusedError(Exception):
     """The worker does not start, or cannot go on. The message says why and what to do."""
 
 
-def run_worker(settings: Settings, importer: Importer, stopping: threading.Event) -> None:
+def run_worker(
+    settings: Settings, stopping: threading.Event, *, make_importer: Callable[[Database], Importer] = TenantImporter
+) -> None:
     """Carry runs until ``stopping`` is set; then leave each run after its current chunk.
 
     Raises:
@@ -49,7 +53,7 @@ def run_worker(settings: Settings, importer: Importer, stopping: threading.Event
     locks = executor_locks(database)
     try:
         executor_id = _take_executor_id(settings, locks)
-        worker = Worker(app, RunCarrier(app, importer, executor_id), locks, executor_id)
+        worker = Worker(app, RunCarrier(app, make_importer(database), executor_id), locks, executor_id)
         worker.start()
         try:
             worker.work(stopping)

@@ -139,7 +139,7 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     try:
-        run_worker(settings, SummingImporter(Database(settings.database_url)), stopping)
+        run_worker(settings, stopping, make_importer=SummingImporter)
     except WorkerRefusedError as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
 from tests.runs.workers import store_goals
-from webapp.connections.models import Goal
+from webapp.connections.models import ImportGoalRow
 from webapp.database import Database
 from webapp.errors import NotFoundError
 from webapp.runs.importers import Applied
@@ -23,7 +23,7 @@ def database(database_url: str) -> Iterator[Database]:
     database.close()
 
 
-def ask(database: Database, goal: Goal, now: datetime) -> Run:
+def ask(database: Database, goal: ImportGoalRow, now: datetime) -> Run:
     with database.transaction() as session:
         return request_run(session, goal, RunTrigger.MANUAL, requested_by="ada@example.org", now=now)
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select, update
 
 from tests.runs.workers import store_goals
-from webapp.connections.models import Connection, Goal
+from webapp.connections.models import Connection, ImportGoalRow
 from webapp.connections.schedule import Schedule, ScheduleKind, Weekday
 from webapp.database import Database
 from webapp.runs.models import Run, RunTrigger
@@ -23,7 +23,7 @@ def database(database_url: str) -> Iterator[Database]:
     database.close()
 
 
-def save(database: Database, goal: Goal, now: datetime, schedule: Schedule = DAILY, **switches: bool) -> None:
+def save(database: Database, goal: ImportGoalRow, now: datetime, schedule: Schedule = DAILY, **switches: bool) -> None:
     with database.transaction() as session:
         connection = session.get_one(Connection, goal.connection_id)
         save_schedule(session, connection, schedule, **({"is_on": True, "run_missed": True} | switches), now=now)
@@ -34,12 +34,12 @@ def runs(database: Database) -> list[tuple[int, str]]:
         return [(run.goal_id, run.trigger) for run in session.scalars(select(Run).order_by(Run.id))]
 
 
-def due(database: Database, goal: Goal, moment: datetime) -> None:
+def due(database: Database, goal: ImportGoalRow, moment: datetime) -> None:
     with database.transaction() as session:
         run_on_schedule(session, goal.connection_id, moment, now=moment)
 
 
-def switch_off(database: Database, model: type[Connection] | type[Goal], identity: int) -> None:
+def switch_off(database: Database, model: type[Connection] | type[ImportGoalRow], identity: int) -> None:
     with database.transaction() as session:
         session.execute(update(model).where(model.id == identity).values(is_on=False))
 
@@ -60,7 +60,7 @@ def test_a_schedule_is_kept_as_it_was_saved(database: Database, now: datetime, s
 def test_a_time_has_its_runs_once_whoever_hears_of_it(database: Database, now: datetime) -> None:
     # given a connection with two goals, of which one is off
     on, off = store_goals(database, count=2)
-    switch_off(database, Goal, off.id)
+    switch_off(database, ImportGoalRow, off.id)
     save(database, on, now)
     # when four workers hear at once that its time has come
     with ThreadPoolExecutor(4) as pool:

@@ -13,7 +13,7 @@ from sqlalchemy import delete, select
 from tests.conftest import make_settings, wait_until
 from tests.runs.summing import PEOPLE, applied_once, make_tables, plan
 from tests.runs.workers import ask, living, read_run, store_goals, wait_for, working
-from webapp.connections.models import Connection, Goal
+from webapp.connections.models import Connection, ImportGoalRow
 from webapp.connections.schedule import Schedule
 from webapp.database import Database
 from webapp.runs.models import Run, RunState
@@ -140,7 +140,7 @@ def test_every_way_in_which_a_run_can_end(database: Database, database_url: str)
             wait_for(database, keys[fate], lambda run: run.chunks == 2)
         with database.transaction() as session:
             assert stop_run(session, keys["stopped"], now=datetime.now(UTC)) == RunState.STOPPING
-            session.execute(delete(Goal).where(Goal.id == goals["deleted"].id))
+            session.execute(delete(ImportGoalRow).where(ImportGoalRow.id == goals["deleted"].id))
         runs = {fate: wait_for(database, keys[fate], is_over) for fate in fates[:5]}
         # then each ends in its state, at the chunk where it stood, with what is to be told of it
         assert worker.process.poll() is None

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from sqlalchemy import select
 
 from tests.conftest import TEST_KEY, wait_until
-from webapp.connections.models import Connection, Goal
+from webapp.connections.models import Connection, ImportGoalRow
 from webapp.database import Database
 from webapp.runs.models import Run, RunTrigger, WorkerHeartbeat
 from webapp.runs.requesting import request_run
@@ -68,18 +68,16 @@ def working(database_url: str, **settings: str) -> Iterator[WorkerProcess]:
             worker.kill()
 
 
-def store_goals(database: Database, *, count: int = 1, name: str = "shop") -> list[Goal]:
+def store_goals(database: Database, *, count: int = 1, name: str = "shop") -> list[ImportGoalRow]:
     """Store a connection with goals."""
     now = datetime.now(UTC)
     with database.transaction() as session:
         connection = Connection(key=name, name=name, created_at=now, updated_at=now)
         goals = [
-            Goal(
+            ImportGoalRow(
                 key=f"{name}-{number}",
                 connection=connection,
                 name=f"{name} {number}",
-                claim_namespace="https://x.example/",
-                token_kind="id_token",
                 created_at=now,
                 updated_at=now,
             )
@@ -89,7 +87,7 @@ def store_goals(database: Database, *, count: int = 1, name: str = "shop") -> li
     return goals
 
 
-def ask(database: Database, goal: Goal, trigger: RunTrigger = RunTrigger.MANUAL) -> str:
+def ask(database: Database, goal: ImportGoalRow, trigger: RunTrigger = RunTrigger.MANUAL) -> str:
     """Ask for a run and return its key."""
     with database.transaction() as session:
         return request_run(session, goal, trigger, requested_by="ada", now=datetime.now(UTC)).key

@@ -75,6 +75,11 @@ def forget_run(session: Session, run_id: str) -> None:
     session.execute(delete(AppliedChunk).where(AppliedChunk.run_id == run_id))
 
 
+def forget_other_runs(session: Session, goal_id: int, run_id: str) -> None:
+    """Forget the chunks of a goal's earlier runs, which were stopped or failed before their end."""
+    session.execute(delete(AppliedChunk).where(AppliedChunk.goal_id == goal_id, AppliedChunk.run_id != run_id))
+
+
 def forget_users(session: Session, goal_id: int, user_ids: Sequence[str]) -> None:
     """Forget users, so that the next import takes them as new."""
     session.execute(delete(ImportedUser).where(ImportedUser.goal_id == goal_id, ImportedUser.user_id.in_(user_ids)))

@@ -4,10 +4,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from http import HTTPStatus
 from typing import Any, Protocol
-
-from webapp.errors import WebsyncError
 
 Position = dict[str, Any]
 """Where to go on, in the importer's own words. It is kept with the run, so it has no personal data."""
@@ -65,21 +62,3 @@ class Importer(Protocol):
 
     def open(self, order: RunOrder, position: Position) -> AbstractContextManager[OpenImport]:
         """Open the import where ``position`` says. What it holds open (a download) ends with the context."""
-
-
-class NotImportableError(WebsyncError):
-    """The goal cannot be imported by this worker."""
-
-    slug, title, status = "not-importable", "The goal cannot be imported", HTTPStatus.CONFLICT
-
-
-class NoImporter:
-    """Ends every run as failed: for a worker that has nothing to import with."""
-
-    def begin(self, order: RunOrder) -> Position:  # noqa: ARG002, the signature is the protocol's
-        """Refuse."""
-        raise NotImportableError("This worker has no importer.")
-
-    def open(self, order: RunOrder, position: Position) -> AbstractContextManager[OpenImport]:  # noqa: ARG002
-        """Refuse."""
-        raise NotImportableError("This worker has no importer.")

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from webapp.connections.models import Goal
+from webapp.connections.models import ImportGoalRow
 from webapp.errors import NotFoundError, WebsyncError
 from webapp.rows import Row, insert_missing
 from webapp.runs.models import ACTIVE_STATES, Run, RunState, RunTrigger
@@ -39,7 +39,13 @@ class RunOverError(WebsyncError):
 
 
 def request_run(
-    session: Session, goal: Goal, trigger: RunTrigger, *, requested_by: str, now: datetime, is_full: bool = False
+    session: Session,
+    goal: ImportGoalRow,
+    trigger: RunTrigger,
+    *,
+    requested_by: str,
+    now: datetime,
+    is_full: bool = False,
 ) -> Run:
     """Queue a run of a goal, and return it: the one that is queued already, if there is one.
 

@@ -7,7 +7,7 @@ from datetime import datetime, time, timedelta
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from webapp.connections.models import Connection, Goal
+from webapp.connections.models import Connection, ImportGoalRow
 from webapp.connections.schedule import Schedule, ScheduleKind, Weekday, is_run, next_runs
 from webapp.runs.models import ConnectionSchedule, RunTrigger
 from webapp.runs.requesting import request_run
@@ -74,7 +74,11 @@ def _run_once(session: Session, row: ConnectionSchedule, until: datetime, now: d
     )
     if moved is None:
         return
-    goals = select(Goal).where(Goal.connection_id == row.connection_id, Goal.is_on).order_by(Goal.id)
+    goals = (
+        select(ImportGoalRow)
+        .where(ImportGoalRow.connection_id == row.connection_id, ImportGoalRow.is_on)
+        .order_by(ImportGoalRow.id)
+    )
     for goal in session.scalars(goals):
         request_run(session, goal, RunTrigger.SCHEDULE, requested_by="", now=now)
 
