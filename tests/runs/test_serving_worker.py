@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -46,9 +47,10 @@ def serve(database: Database) -> Iterator[Callable[..., "subprocess.Popen[bytes]
 
     yield start
     for process in started:
-        if process.poll() is None:
+        # Web processes outlive a service that was killed.
+        with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait(timeout=10)
+        process.wait(timeout=10)
 
 
 def started_at(database: Database) -> datetime | None:
