@@ -43,7 +43,7 @@ def test_a_file_of_several_packed_parts_is_read_to_its_end() -> None:
     assert users_of(gzip.compress(lines_of(ANN)) + gzip.compress(lines_of(BOB))) == [ANN, BOB]
 
 
-@pytest.mark.parametrize("content", [b"", b"\n\n", gzip.compress(b"")])
+@pytest.mark.parametrize("content", [b"", b"\n\n", gzip.compress(b"")], ids=["empty", "empty lines", "packed"])
 def test_a_file_without_users_has_none(content: bytes) -> None:
     assert read_all(content) == []
 

@@ -109,7 +109,9 @@ def test_numbers_meet_a_stored_value(
 
 @pytest.mark.parametrize("strategy", MergeStrategy)
 @pytest.mark.parametrize(
-    ("source", "new"), [(MISSING, []), (None, []), ("", []), ([], []), (7, ["7"]), ([7], ["7"])], ids=str
+    ("source", "new"),
+    [pytest.param(MISSING, [], id="missing-[]"), (None, []), ("", []), ([], []), (7, ["7"]), ([7], ["7"])],
+    ids=str,
 )
 def test_every_strategy_meets_an_empty_property(
     tenant: Tenant, strategy: MergeStrategy, source: object, new: list[str]
