@@ -72,6 +72,9 @@ def postgresql_url() -> Iterator[str]:
     url = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
     admin = create_engine(url, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):  # nobody pulls this server's plug
+            connection.execute(text(f"ALTER SYSTEM SET {setting} = off"))
+        connection.execute(text("SELECT pg_reload_conf()"))
         connection.execute(text("CREATE DATABASE template"))
     admin.dispose()
     database = Database(url.set(database="template").render_as_string(hide_password=False))
