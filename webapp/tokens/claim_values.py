@@ -35,7 +35,8 @@ def link_values(goal: WebGoal, claims: Claims, types: Types) -> tuple[LinkValue,
     for position, link in enumerate(goal.links):
         claim = claims.get(claim_name(goal, link.auth0_field))
         property_type = types.get(link.profile_property, PropertyType.TEXT)
-        is_verified = _is_verified(goal, link.auth0_field, claims)
+        # A link that does without asks for no such claim, so the token may lack it.
+        is_verified = link.verified_by is not None and _is_verified(goal, link.auth0_field, claims)
         found.append(link_value(link, position, claim, property_type, is_verified=is_verified))
     return tuple(each for each in found if each is not None)
 
