@@ -73,7 +73,7 @@ def websync(stage: Stage, issuer: Tenant, database_url: str) -> Iterator[TokenSe
         "WEBSYNC_ADDRESS_POSTS_PER_MINUTE": "100000000",
         "WEBSYNC_GOAL_POSTS_PER_MINUTE": "100000000",
     }
-    command = [sys.executable, "-m", "webapp.cli", "serve"]
+    command = [sys.executable, "-m", "webapp.cli", "serve", "--no-worker"]
     with running("Websync", command, port, folder=stage.folder, cores=stage.cores, environment=settings) as server:
         yield TokenServer(server, database_url, _websync_request, _websync_sums)
 
