@@ -18,7 +18,7 @@ from webapp.auth0.export_jobs import (
     LONGEST_PAUSE_SECONDS,
     ExportJob,
     ExportState,
-    await_export,
+    ExportWatch,
     create_export,
     look_at_export,
     pause_seconds,
@@ -32,6 +32,23 @@ FIELDS = export_fields(["email", "user_metadata.plan"])
 JOB = {"id": "job_0000000000000001", "type": "users_export", "status": "pending"}
 
 
+def await_export(client: ManagementClient, job_id: str, hands: Hands, **options: float) -> list[ExportJob | None]:
+    """Wait until the job has completed, and return it as each look found it (None: the look failed at first)."""
+    watch, seen = ExportWatch(client, job_id, now=hands.clock.now, **options), []
+    while not isinstance(found := watch.look(), ExportJob):
+        seen.append(watch.job)
+        hands.clock.wait(found)
+    return [*seen, found]
+
+
+def completed(seen: list[ExportJob | None]) -> ExportJob:
+    """Return the job as the last look found it, which has completed."""
+    job = seen[-1]
+    assert job is not None
+    assert job.state is ExportState.COMPLETED
+    return job
+
+
 def faults(tenant: RunningTenant, **changes: object) -> None:
     with tenant.state.change() as data:
         set_faults(data, **changes)
@@ -42,10 +59,11 @@ def test_a_job_is_waited_for_until_it_has_completed(
 ) -> None:
     # given jobs of a minute
     faults(tenant, job_seconds=60)
-    seen: list[ExportJob] = []
     # when one is made and waited for
     job_id = create_export(patient, FIELDS, connection_id="con_DemoCustomers001", limit=10)
-    job = await_export(patient, job_id, clock=hands.clock, report=seen.append)
+    found = await_export(patient, job_id, hands)
+    seen, job = [each for each in found if each is not None], completed(found)
+    assert len(seen) == len(found)
     # then it completes, and each look was told
     assert (job.state, job.percentage_done) == (ExportState.COMPLETED, 100)
     assert job.location is not None
@@ -61,7 +79,7 @@ def test_a_job_is_waited_for_until_it_has_completed(
 
 def test_the_link_is_in_no_log(patient: ManagementClient, many: RunningTenant, hands: Hands) -> None:
     # given a completed job, whose link is all that it takes to read the users
-    job = await_export(patient, create_export(patient, FIELDS), clock=hands.clock)
+    job = completed(await_export(patient, create_export(patient, FIELDS), hands))
     assert job.location is not None
     assert "Signature" not in repr(job)
 
@@ -70,7 +88,7 @@ def test_a_job_that_fails_says_why(patient: ManagementClient, many: RunningTenan
     # given a tenant whose jobs fail
     faults(many, job_outcome=JobOutcome.FAILS)
     with pytest.raises(ExportFailedError, match="internal error"):
-        await_export(patient, create_export(patient, FIELDS), clock=hands.clock)
+        await_export(patient, create_export(patient, FIELDS), hands)
 
 
 def test_a_job_that_never_ends_is_given_up(patient: ManagementClient, many: RunningTenant, hands: Hands) -> None:
@@ -78,7 +96,7 @@ def test_a_job_that_never_ends_is_given_up(patient: ManagementClient, many: Runn
     faults(many, job_outcome=JobOutcome.NEVER_ENDS)
     # when one is waited for, then that ends after the time that was given, with few looks
     with pytest.raises(ExportLateError, match="2 minutes"):
-        await_export(patient, create_export(patient, FIELDS), clock=hands.clock, longest_seconds=120)
+        await_export(patient, create_export(patient, FIELDS), hands, longest_seconds=120)
     assert 100 < sum(hands.waits) <= 120
     assert len(hands.waits) < 16
 
@@ -101,7 +119,7 @@ def test_errors_now_and_then_do_not_end_the_waiting(
     job_id = create_export(patient, FIELDS)
     faults(tenant, failing_call_one_in=2, limited_call_one_in=3, limit_seconds=0)
     # when the job is waited for, then it completes
-    assert await_export(patient, job_id, clock=hands.clock).state is ExportState.COMPLETED
+    assert completed(await_export(patient, job_id, hands))
 
 
 def test_a_tenant_that_is_away_for_a_while_is_waited_for(
@@ -111,7 +129,7 @@ def test_a_tenant_that_is_away_for_a_while_is_waited_for(
     job_id = create_export(patient, FIELDS)
     faults(tenant, failing_calls=4 * 5)
     # then the sixth one succeeds
-    assert await_export(patient, job_id, clock=hands.clock).state is ExportState.COMPLETED
+    assert completed(await_export(patient, job_id, hands))
     assert len(hands.waits) == 5
 
 
@@ -124,7 +142,7 @@ def test_a_tenant_that_stays_away_is_given_up(
     faults(many, failing_calls=10_000)
     # then the waiting ends with its error
     with pytest.raises(Auth0UnavailableError, match="Internal error"):
-        await_export(patient, job_id, clock=hands.clock)
+        await_export(patient, job_id, hands)
     assert len(hands.waits) == 3
 
 
@@ -137,7 +155,7 @@ def test_a_tenant_that_sends_us_away_for_long_is_left_alone_that_long(hands: Han
     ]
     with ScriptedTenant(answers).client() as client:
         # when a job is waited for
-        await_export(client, JOB["id"], clock=hands.clock)
+        await_export(client, JOB["id"], hands)
     # then nobody asks for two minutes, and then for as long as is good
     assert hands.waits == [120, LONGEST_ABSENCE_SECONDS]
 

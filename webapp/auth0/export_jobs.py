@@ -113,41 +113,50 @@ def pause_seconds(looks: int, seconds_left: float | None = None) -> float:
     return min(LONGEST_PAUSE_SECONDS, max(1.5 ** min(looks, 20), seconds_left or 0.0))
 
 
-def await_export(
-    client: ManagementCalls,
-    job_id: str,
-    *,
-    clock: Clock = Clock(),  # noqa: B008, it cannot change
-    longest_seconds: float = LONGEST_JOB_SECONDS,
-    report: Callable[[ExportJob], None] = lambda _: None,
-) -> ExportJob:
-    """Wait until the job has completed, and return it. A tenant that has no time for a while does not end the waiting.
+class ExportWatch:
+    """Looks at a job until it has completed; whoever watches waits between the looks.
 
-    ``report`` is told of each look; what it raises ends the waiting.
-
-    Raises:
-        ExportFailedError: Auth0 gave the job up.
-        ExportLateError: it did not complete within ``longest_seconds``.
-        ExportGoneError: Auth0 does not know it (any more).
+    A tenant that has no time for a while does not end that. ``job`` is what was seen last.
     """
-    end, looks, missed = clock.now() + longest_seconds, 0, 0
-    while True:
+
+    def __init__(
+        self,
+        client: ManagementCalls,
+        job_id: str,
+        *,
+        now: Callable[[], float] = time.monotonic,
+        longest_seconds: float = LONGEST_JOB_SECONDS,
+    ) -> None:
+        self.job: ExportJob | None = None
+        self._client, self._job_id, self._now = client, job_id, now
+        self._longest_seconds, self._end = longest_seconds, now() + longest_seconds
+        self._looks = self._missed = 0
+
+    def look(self) -> ExportJob | float:
+        """Return the job if it has completed, else after how many seconds to look again.
+
+        Raises:
+            ExportFailedError: Auth0 gave the job up.
+            ExportLateError: it did not complete within ``longest_seconds``.
+            ExportGoneError: Auth0 does not know it (any more).
+        """
         try:
-            job = look_at_export(client, job_id)
+            job = self.job = look_at_export(self._client, self._job_id)
         except Auth0UnavailableError as error:
-            missed += 1
-            if missed > MAX_MISSED_LOOKS:
+            self._missed += 1
+            if self._missed > MAX_MISSED_LOOKS:
                 raise
-            pause = max(pause_seconds(looks), min(error.retry_after_seconds or 0.0, LONGEST_ABSENCE_SECONDS))
-        else:
-            missed = 0
-            report(job)
-            if job.state is ExportState.FAILED:
-                raise ExportFailedError(f"Auth0 said: {job.failure or 'nothing'}")
-            if job.state is ExportState.COMPLETED:
-                return job
-            pause = pause_seconds(looks, job.seconds_left)
-        if clock.now() + pause > end:
-            raise ExportLateError(f"The export had not ended after {longest_seconds / 60:.0f} minutes.")
-        clock.wait(pause)
-        looks += 1
+            absence_seconds = min(error.retry_after_seconds or 0.0, LONGEST_ABSENCE_SECONDS)
+            return self._in_time(max(pause_seconds(self._looks), absence_seconds))
+        self._missed = 0
+        if job.state is ExportState.FAILED:
+            raise ExportFailedError(f"Auth0 said: {job.failure or 'nothing'}")
+        return (
+            job if job.state is ExportState.COMPLETED else self._in_time(pause_seconds(self._looks, job.seconds_left))
+        )
+
+    def _in_time(self, seconds: float) -> float:
+        if self._now() + seconds > self._end:
+            raise ExportLateError(f"The export had not ended after {self._longest_seconds / 60:.0f} minutes.")
+        self._looks += 1
+        return seconds

@@ -3,7 +3,6 @@
 A run that goes on in another process fetches the file again and reads it up to where it was: Auth0 keeps it for a day.
 """
 
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -13,17 +12,10 @@ from itertools import islice
 from typing import NamedTuple
 
 from snippets.fields import VERIFIED_BY
-from webapp.auth0.answers import Auth0UnavailableError, ExportFailedError, ExportFileError, ExportLateError
+from webapp.auth0.answers import ExportFileError
 from webapp.auth0.export_download import download_export
 from webapp.auth0.export_fields import ExportField, as_user, export_fields
-from webapp.auth0.export_jobs import (
-    LONGEST_JOB_SECONDS,
-    MAX_MISSED_LOOKS,
-    ExportState,
-    create_export,
-    look_at_export,
-    pause_seconds,
-)
+from webapp.auth0.export_jobs import ExportJob, ExportWatch, create_export
 from webapp.auth0.management import ManagementClient
 from webapp.connections.import_goals import ImportGoal
 from webapp.connections.import_saving import LiveImportGoal, live_import_goal
@@ -121,8 +113,7 @@ class TenantImport:
         self._database, self._run, self._client, self._place = database, run, client, place
         self._fields = _fields(run.goal.goal)
         self._applier = ChunkApplier(database, run)
-        self._began = time.monotonic()
-        self._looks = self._missed = 0
+        self._watch = ExportWatch(client, place.job)
         self._blocks: Iterator[bytes] | None = None
         self._chunks: Iterator[list[Entry]] = iter(())
 
@@ -157,29 +148,14 @@ class TenantImport:
 
     def _look(self) -> Later | None:
         """Look at the job: begin to read if it has completed, else say when to look again."""
-        if time.monotonic() - self._began > LONGEST_JOB_SECONDS:
-            raise ExportLateError(f"The export had not ended after {LONGEST_JOB_SECONDS / 60:.0f} minutes.")
-        try:
-            job = look_at_export(self._client, self._place.job)
-        except Auth0UnavailableError:
-            self._missed += 1
-            if self._missed > MAX_MISSED_LOOKS:
-                raise
-            return self._later(None)
-        self._missed = 0
-        if job.state is ExportState.FAILED:
-            raise ExportFailedError(f"Auth0 said: {job.failure or 'nothing'}")
-        if job.state is ExportState.RUNNING:
-            return self._later(job.seconds_left)
+        found = self._watch.look()
+        if not isinstance(found, ExportJob):
+            return Later(found)
         self._blocks = download_export(self._client, self._place.job)
         users = open_users(stream_of(self._blocks), FileFormat.NDJSON)
         # Whoever reads the same file from its beginning gets the same chunks.
         self._chunks = islice(chunks_of(_as_users(users, self._fields)), self._place.chunks, None)
         return None
-
-    def _later(self, seconds_left: float | None) -> Later:
-        self._looks += 1
-        return Later(pause_seconds(self._looks - 1, seconds_left))
 
 
 def _fields(goal: ImportGoal) -> tuple[ExportField, ...]:
