@@ -20,6 +20,7 @@ context.configure(
     render_as_batch=connection.dialect.name == "sqlite",
     compare_type=True,
     transaction_per_migration=False,
+    transactional_ddl=True,  # SQLite's too: database.py begins transactions itself, so one lock holds for all of them
 )
 with context.begin_transaction():
     context.run_migrations()
