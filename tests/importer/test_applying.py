@@ -201,7 +201,7 @@ def test_transforms_come_before_the_property(tenant: Tenant) -> None:
     assert tenant.values("auth0|ann")["since"] == ["1795305600000"]
     assert tenant.values("auth0|bob")["likes"] == ["tea"]
     assert [tuple(problem) for problem in result.problems] == [
-        (2, "not a date of the format %d.%m.%Y", "user_metadata.since")
+        (2, "not a date of the format %d.%m.%Y", "user_metadata.since", "auth0|bob")
     ]
 
 
@@ -226,9 +226,9 @@ def test_a_user_without_an_identifier_stops_nobody(tenant: Tenant, user_id: obje
     # then each is told by its line
     assert (result.read, result.invalid, result.states) == (4, 3, {CREATED: 1})
     assert [tuple(problem) for problem in result.problems] == [
-        (2, "no user_id", ""),
-        (3, "no JSON", ""),
-        (4, "no user_id", ""),
+        (2, "no user_id", "", ""),
+        (3, "no JSON", "", ""),
+        (4, "no user_id", "", ""),
     ]
 
 

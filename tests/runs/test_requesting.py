@@ -10,8 +10,8 @@ from tests.runs.workers import store_goals
 from webapp.connections.models import ImportGoalRow
 from webapp.database import Database
 from webapp.errors import NotFoundError
-from webapp.runs.importers import Applied
-from webapp.runs.models import Run, RunState, RunTrigger
+from webapp.runs.importers import Applied, Problem
+from webapp.runs.models import Run, RunLogLine, RunProblem, RunState, RunTrigger
 from webapp.runs.progress import RunTakenError, end_run, keep_run, note_chunk, take_run
 from webapp.runs.requesting import RunOverError, count_waiting, find_run, request_run, start_next, stop_run
 
@@ -87,14 +87,14 @@ def test_a_run_under_way_is_stopping_until_its_worker_says_so(database: Database
     run = ask(database, goal, now)
     start(database, run, now)
     with database.transaction() as session:
-        take_run(session, run.key, "worker-1")
+        take_run(session, run.key, "worker-1", now=now)
     # when it is stopped, twice
     for _ in range(2):
         with database.transaction() as session:
             assert stop_run(session, run.key, now=now) == RunState.STOPPING
     # then it is the worker who ends it
     with database.transaction() as session:
-        end_run(keep_run(session, run.key, "worker-1"), RunState.STOPPED, now=now + timedelta(seconds=1))
+        end_run(session, keep_run(session, run.key, "worker-1"), RunState.STOPPED, now=now + timedelta(seconds=1))
     with database.reading() as session:
         assert find_run(session, run.key).ended_at == now + timedelta(seconds=1)
 
@@ -105,7 +105,7 @@ def test_what_is_over_or_unknown_cannot_be_stopped(database: Database, now: date
     run = ask(database, goal, now)
     start(database, run, now)
     with database.transaction() as session:
-        end_run(take_run(session, run.key, "worker-1"), RunState.FINISHED, now=now)
+        end_run(session, take_run(session, run.key, "worker-1", now=now), RunState.FINISHED, now=now)
     # when it is stopped, or one that nobody knows is, then the answer says why not
     with pytest.raises(RunOverError, match="It is finished"), database.transaction() as session:
         stop_run(session, run.key, now=now)
@@ -122,16 +122,25 @@ def test_a_worker_that_has_lost_a_run_notes_nothing(database: Database, now: dat
     start(database, run, now)
     for executor_id in ("worker-1", "worker-2"):
         with database.transaction() as session:
-            take_run(session, run.key, executor_id)
+            take_run(session, run.key, executor_id, now=now)
     # when the first one wakes up and has a chunk to note, then it hears that the run is not its own
     with pytest.raises(RunTakenError), database.transaction() as session:
         keep_run(session, run.key, "worker-1")
     # and a chunk that has been noted is not noted again by the second
-    applied = Applied({"next": 1}, {"read": 5})
+    problem = Problem(2, "auth0|ann", "email", "no e-mail address")
+    applied = Applied({"next": 1}, {"read": 5}, has_errors=True, problems=[problem], newest=["p2", "p1"])
     with database.transaction() as session:
-        note_chunk(keep_run(session, run.key, "worker-2"), applied, after=0)
+        note_chunk(session, keep_run(session, run.key, "worker-2"), applied, after=0, now=now)
     with pytest.raises(RunTakenError), database.transaction() as session:
-        note_chunk(keep_run(session, run.key, "worker-2"), applied, after=0)
+        note_chunk(session, keep_run(session, run.key, "worker-2"), applied, after=0, now=now)
     with database.reading() as session:
         found = find_run(session, run.key)
-    assert (found.chunks, found.counts["read"]) == (1, 5)
+        problems = session.execute(select(RunProblem.line, RunProblem.user_id, RunProblem.auth0_field)).all()
+        lines = session.scalars(select(RunLogLine.text).order_by(RunLogLine.id)).all()
+    assert (found.chunks, found.counts["read"], found.newest) == (1, 5, ["p2", "p1"])
+    assert problems == [(2, "auth0|ann", "email")]
+    assert lines == [
+        "worker-1 takes the run, after 0 chunks.",
+        "worker-2 takes the run, after 0 chunks.",
+        "Chunk 1: 5 read.",
+    ]

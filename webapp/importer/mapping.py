@@ -195,7 +195,7 @@ class UserMapper:
                 try:
                     value = transformed(value, row.transforms)
                 except UnfitTransformError as error:
-                    problems.append(ImportProblem(user.line, str(error), row.mapping.auth0_field))
+                    problems.append(ImportProblem(user.line, str(error), row.mapping.auth0_field, user.user_id))
                     continue
             if row.takes_text and type(value) is str and value and is_plain(value):  # as nearly all are
                 found.append((row, [value]))
@@ -206,7 +206,8 @@ class UserMapper:
             if texts and row.is_identifying and not self._may_identify(row.mapping, values, foreign):
                 reasons = [NOT_VERIFIED]
             if reasons:
-                problems += [ImportProblem(user.line, reason, row.mapping.auth0_field) for reason in reasons]
+                field = row.mapping.auth0_field
+                problems += [ImportProblem(user.line, reason, field, user.user_id) for reason in reasons]
             elif texts or row.clears:
                 found.append((row, texts))
         return found, problems

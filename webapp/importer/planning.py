@@ -65,7 +65,7 @@ def plan_user(candidate: Candidate, facts: Facts, terms: Terms) -> Plan:
     try:
         linked = link_profile(facts, candidate.sought.identity, links, profile_hint=None)
     except IdentityConflictError:
-        return Plan(None, problems=[ImportProblem(user.line, CONFLICT)])
+        return Plan(None, problems=[ImportProblem(user.line, CONFLICT, user_id=user.user_id)])
     profile = linked.profile
     if profile is None and not terms.goal.allow_creation:
         return Plan(ProfileState.NOTFOUND)
@@ -106,7 +106,7 @@ def _merge_problems(user: MappedUser, found: Mapping[str, list[str]], goal: Impo
         return []
     fields = {mapping.profile_property: mapping.auth0_field for mapping in reversed(goal.mappings)}
     return [
-        ImportProblem(user.line, reason, fields.get(property_id, ""))
+        ImportProblem(user.line, reason, fields.get(property_id, ""), user.user_id)
         for property_id, reasons in found.items()
         for reason in reasons
     ]

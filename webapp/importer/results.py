@@ -12,14 +12,15 @@ MAX_KEPT_PROBLEMS = 1000
 
 
 class ImportProblem(NamedTuple):
-    """Why a line, or one field of its user, was not imported. Neither says anything of the person.
+    """Why a line, or one field of its user, was not imported. ``reason`` says nothing of the person.
 
-    ``auth0_field`` is empty if it is about the line as a whole.
+    ``auth0_field`` is empty if it is about the line as a whole, ``user_id`` if nobody knows whose line that is.
     """
 
     line: int
     reason: str
     auth0_field: str = ""
+    user_id: str = ""
 
 
 @dataclass(slots=True)

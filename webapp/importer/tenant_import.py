@@ -26,7 +26,7 @@ from webapp.importer.applying import ChunkApplier, Entry, ImportRun, chunks_of
 from webapp.importer.memory import forget_other_runs, forget_run
 from webapp.importer.reading import FileFormat, UnreadableFileError, User, open_users, stream_of
 from webapp.importer.results import ImportResult
-from webapp.runs.importers import Applied, Later, OpenImport, Position, RunOrder
+from webapp.runs.importers import Applied, Later, OpenImport, Position, Problem, RunOrder
 from webapp.sealing import SealBrokenError, sealer
 from webapp.settings import settings
 
@@ -139,7 +139,13 @@ class TenantImport:
         """Apply a chunk, once for this run."""
         result = self._applier.apply(chunk, now=now)
         self._place = self._place._replace(chunks=self._place.chunks + 1)
-        return Applied(self._place.as_position(), _counts(result), has_errors=result.has_problems)
+        return Applied(
+            self._place.as_position(),
+            _counts(result),
+            has_errors=result.has_problems,
+            problems=[Problem(each.line, each.user_id, each.auth0_field, each.reason) for each in result.problems],
+            newest=result.newest,
+        )
 
     def close(self) -> None:
         """End the download."""

@@ -110,9 +110,10 @@ def run_scheduled(scheduled_at: datetime, connection_id: Any) -> None:
 def _end_orphan(database: Database, key: str) -> None:
     try:
         with database.transaction() as session:
-            run = take_run(session, key, "")
+            now = datetime.now(UTC)
+            run = take_run(session, key, "", now=now)
             detail = "Its workflow ended before the run did: the log of the worker has it all."
-            end_run(run, RunState.FAILED, now=datetime.now(UTC), problem=INTERNAL_ERROR, detail=detail)
+            end_run(session, run, RunState.FAILED, now=now, problem=INTERNAL_ERROR, detail=detail)
         log.error("run_orphaned", run=key)
     except RunTakenError:
         return

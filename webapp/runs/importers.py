@@ -1,10 +1,10 @@
 """What a run needs of whoever imports: the next chunk, and to apply it once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 Position = dict[str, Any]
 """Where to go on, in the importer's own words. It is kept with the run, so it has no personal data."""
@@ -20,13 +20,27 @@ class RunOrder:
     is_full: bool
 
 
+class Problem(NamedTuple):
+    """What was not imported, and why: a line as a whole, or one field of its user, as far as these are known."""
+
+    line: int | None
+    user_id: str
+    auth0_field: str
+    reason: str
+
+
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What came of a chunk. ``counts`` are added to the run's; ``has_errors`` if some of the chunk was not imported."""
+    """What came of a chunk. ``counts`` are added to the run's; ``has_errors`` if some of the chunk was not imported.
+
+    ``newest`` are ids of profiles that were created or updated, the newest first.
+    """
 
     position: Position
     counts: Mapping[str, int]
     has_errors: bool = False
+    problems: Sequence[Problem] = ()
+    newest: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

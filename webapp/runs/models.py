@@ -64,6 +64,7 @@ class Run(Base):
 
     ``position`` is the importer's own word for where to go on; ``chunks`` counts what was applied up to there.
     ``executor_id`` is the worker that has it. ``problem`` is the slug of what failed, ``problem_detail`` its sentence.
+    ``newest`` are ids of the profiles that were created or updated last, the newest first.
     """
 
     __tablename__ = "runs"
@@ -97,8 +98,35 @@ class Run(Base):
     position: Mapped[dict[str, Any] | None] = mapped_column(JsonDocument)
     expected_users: Mapped[int | None]
     counts: Mapped[dict[str, int]] = mapped_column(JsonDocument, default=dict)
+    newest: Mapped[list[str]] = mapped_column(JsonDocument, default=list)
     problem: Mapped[str] = mapped_column(String(60), default="")
     problem_detail: Mapped[str] = mapped_column(Text, default="")
+
+
+class RunProblem(Base):
+    """A line of a run's error list. Empty is what is not known, or not meant: a whole line has no ``auth0_field``."""
+
+    __tablename__ = "run_problems"
+    __table_args__ = (Index("ix_run_problems_run_id_id", "run_id", "id"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
+    line: Mapped[int | None] = mapped_column(BigInteger)
+    user_id: Mapped[str] = mapped_column(String(255))
+    auth0_field: Mapped[str] = mapped_column(String(200))
+    reason: Mapped[str] = mapped_column(Text)
+
+
+class RunLogLine(Base):
+    """A line of a run's log: what it did, and when. ``text`` names nobody."""
+
+    __tablename__ = "run_log"
+    __table_args__ = (Index("ix_run_log_run_id_id", "run_id", "id"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    text: Mapped[str] = mapped_column(Text)
 
 
 class ConnectionSchedule(Base):

@@ -1,4 +1,4 @@
-"""How far a run is: noted after each chunk, by the one worker that has the run."""
+"""How far a run is, with its log and its error list: noted after each chunk, by the one worker that has the run."""
 
 from collections import Counter
 from datetime import datetime
@@ -6,21 +6,25 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from webapp.rows import insert_new
 from webapp.runs.importers import Applied, Position, RunOrder
-from webapp.runs.models import ACTIVE_STATES, Run, RunState
+from webapp.runs.models import ACTIVE_STATES, Run, RunLogLine, RunProblem, RunState
 
 ERRORS = "errors"
 """The count that makes a finished run *finished with errors*: chunks of which not everything was imported."""
+MAX_NEWEST = 5
+_PROBLEM_COLUMNS = ("run_id", "line", "user_id", "auth0_field", "reason")
 
 
 class RunTakenError(Exception):
     """The run is not this worker's any more: another has it, or it is gone or over. Nothing was noted."""
 
 
-def take_run(session: Session, run_key: str, executor_id: str) -> Run:
+def take_run(session: Session, run_key: str, executor_id: str, *, now: datetime) -> Run:
     """Make the run this worker's, which has just been handed it. Raises RunTakenError if it is over or gone."""
     run = _active_run(session, run_key)
     run.executor_id = executor_id
+    _log(session, run, f"{executor_id} takes the run, after {run.chunks} chunks.", now)
     if run.state == RunState.STARTING:
         run.state = RunState.RUNNING
     return run
@@ -34,13 +38,14 @@ def keep_run(session: Session, run_key: str, executor_id: str) -> Run:
     return run
 
 
-def note_beginning(run: Run, position: Position) -> None:
+def note_beginning(session: Session, run: Run, position: Position, *, now: datetime) -> None:
     """Note the first position, unless one was noted already."""
     if run.position is None:
         run.position = position
+        _log(session, run, "The import has begun.", now)
 
 
-def note_chunk(run: Run, applied: Applied, *, after: int) -> None:
+def note_chunk(session: Session, run: Run, applied: Applied, *, after: int, now: datetime) -> None:
     """Note a chunk, which follows ``after`` others. Raises RunTakenError if it was noted already."""
     if run.chunks != after:
         raise RunTakenError(run.key)
@@ -50,18 +55,27 @@ def note_chunk(run: Run, applied: Applied, *, after: int) -> None:
     counts.update(applied.counts)
     counts[ERRORS] += applied.has_errors
     run.counts = dict(counts)
+    run.newest = [*applied.newest, *run.newest][:MAX_NEWEST]
+    insert_new(session, RunProblem, _PROBLEM_COLUMNS, [(run.id, *each) for each in applied.problems])
+    told = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in applied.counts.items())
+    _log(session, run, f"Chunk {run.chunks}: {told}.", now)
 
 
-def end_run(run: Run, state: RunState, *, now: datetime, problem: str = "", detail: str = "") -> None:
+def end_run(session: Session, run: Run, state: RunState, *, now: datetime, problem: str = "", detail: str = "") -> None:
     """Note how the run ended."""
     if state is RunState.FINISHED and run.counts.get(ERRORS):
         state = RunState.FINISHED_WITH_ERRORS
     run.state, run.ended_at, run.problem, run.problem_detail = state, now, problem, detail
+    _log(session, run, f"The run is {state.replace('_', ' ')}{f' ({problem}): {detail}' if problem else '.'}", now)
 
 
 def order_of(run: Run) -> RunOrder:
     """Return what the run is to import."""
     return RunOrder(run.key, run.goal_id, run.connection_id, run.is_full)
+
+
+def _log(session: Session, run: Run, line: str, now: datetime) -> None:
+    session.add(RunLogLine(run_id=run.id, at=now, text=line))
 
 
 def _active_run(session: Session, run_key: str) -> Run:

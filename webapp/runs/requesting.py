@@ -24,6 +24,7 @@ _COLUMNS = (
     "executor_id",
     "chunks",
     "counts",
+    "newest",
     "problem",
     "problem_detail",
 )
@@ -67,6 +68,7 @@ def request_run(
             "",
             0,
             {},
+            [],
             "",
             "",
         )

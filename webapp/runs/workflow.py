@@ -101,7 +101,7 @@ class RunCarrier:
         while True:
             try:
                 with self._database.transaction() as session:
-                    take_run(session, run_key, self._executor_id)
+                    take_run(session, run_key, self._executor_id, now=_now())
             except RunTakenError:
                 return False
             except SQLAlchemyError as error:
@@ -116,7 +116,7 @@ class RunCarrier:
         with self._database.transaction() as session:
             run = keep_run(session, run_key, self._executor_id)
             if run.state == RunState.STOPPING:
-                end_run(run, RunState.STOPPED, now=_now())
+                end_run(session, run, RunState.STOPPED, now=_now())
                 return _OVER
         if run.position is None:
             return self._begin(run)
@@ -128,14 +128,15 @@ class RunCarrier:
         applied = opened.apply(chunk, now=_now())
         with self._database.transaction() as session:
             kept = keep_run(session, run_key, self._executor_id)
-            note_chunk(kept, applied, after=run.chunks)
+            note_chunk(session, kept, applied, after=run.chunks, now=_now())
             kept.expected_users = opened.expected_users
         return _GO_ON
 
     def _begin(self, run: Run) -> Step:
         position = self._importer.begin(order_of(run))
         with self._database.transaction() as session:
-            note_beginning(keep_run(session, run.key, self._executor_id), position)
+            kept = keep_run(session, run.key, self._executor_id)
+            note_beginning(session, kept, position, now=_now())
         return _GO_ON
 
     def _opened(self, run: Run, position: Position) -> OpenImport:
@@ -158,7 +159,7 @@ class RunCarrier:
     def _end(self, run_key: str, state: RunState, *, problem: str = "", detail: str = "") -> Step:
         with self._database.transaction() as session:
             run = keep_run(session, run_key, self._executor_id)
-            end_run(run, state, now=_now(), problem=problem, detail=detail)
+            end_run(session, run, state, now=_now(), problem=problem, detail=detail)
         log.info("run_over", run=run_key, state=run.state, problem=problem, chunks=run.chunks)
         return _OVER
 
