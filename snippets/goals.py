@@ -4,7 +4,7 @@ Whoever holds a `WebGoal` need not check it again. Rows check themselves; the go
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -101,6 +101,41 @@ def check_property(profile_property: str) -> None:
         raise InvalidMappingError("profile_property", message)
 
 
+def check_mapped_property(profile_property: str, *, is_written: bool) -> None:
+    """Raise InvalidMappingError unless a mapping may read this property, or (``is_written``) write it."""
+    check_property(profile_property)
+    if profile_property == PROFILE_ID:
+        raise InvalidMappingError("profile_property", "The profile id is no property: use an identifier link.")
+    if is_written and profile_property.lower() in READ_ONLY_PROPERTIES:
+        raise InvalidMappingError("profile_property", "BlueConic keeps this property itself; it is read-only.")
+
+
+def naming_problems(name: str, key: str) -> Iterator[Problem]:
+    """Yield what is wrong with the name and the key of a goal."""
+    if not name.strip():
+        yield Problem(("name",), "Give the goal a name.")
+    elif len(name) > 200:
+        yield Problem(("name",), "At most 200 characters.")
+    if not GOAL_KEY.fullmatch(key):
+        yield Problem(("key",), "A goal's key has 6 to 64 letters, digits, - and _.")
+
+
+def mapping_problems(mappings: Sequence[object]) -> Iterator[Problem]:
+    """Yield what is wrong with a goal's mappings as a list: too many of them, or one twice."""
+    if len(mappings) > MAX_MAPPINGS:
+        yield Problem(("mappings",), f"At most {MAX_MAPPINGS} mappings.")
+    for index, mapping in enumerate(mappings):
+        if (first := mappings.index(mapping)) < index:
+            yield Problem(("mappings", index, "auth0_field"), f"This row is the same as row {first + 1}.")
+
+
+def link_problems(links: "Sequence[IdentifierLink]") -> Iterator[Problem]:
+    """Yield what is wrong with a goal's identifier links as a list: one twice."""
+    for index, link in enumerate(links):
+        if (first := links.index(link)) < index:
+            yield Problem(("links", index, "auth0_field"), f"This link is the same as link {first + 1}.")
+
+
 @dataclass(frozen=True, slots=True)
 class Mapping:
     """One row of a goal. ``auth0_field`` is a dotted path ("user_metadata.plan"). Raises InvalidMappingError."""
@@ -112,14 +147,9 @@ class Mapping:
 
     def __post_init__(self) -> None:
         check_auth0_field(self.auth0_field)
-        check_property(self.profile_property)
-        if self.profile_property == PROFILE_ID:
-            raise InvalidMappingError("profile_property", "The profile id is no property: use an identifier link.")
-        if self.direction is Direction.TO_PROFILE:
-            if self.profile_property.lower() in READ_ONLY_PROPERTIES:
-                raise InvalidMappingError("profile_property", "BlueConic keeps this property itself; it is read-only.")
-            return
-        self._check_way_to_auth0()
+        check_mapped_property(self.profile_property, is_written=self.direction is Direction.TO_PROFILE)
+        if self.direction is Direction.TO_AUTH0:
+            self._check_way_to_auth0()
 
     def _check_way_to_auth0(self) -> None:
         root, *rest = parse_field(self.auth0_field)
@@ -248,24 +278,15 @@ class WebGoal:
         return next((link for link in self.links if link.keeps_profile_id), None)
 
     def _problems(self) -> Iterator[Problem]:
-        if not self.name.strip():
-            yield Problem(("name",), "Give the goal a name.")
-        elif len(self.name) > 200:
-            yield Problem(("name",), "At most 200 characters.")
-        if not GOAL_KEY.fullmatch(self.key):
-            yield Problem(("key",), "A goal's key has 6 to 64 letters, digits, - and _.")
+        yield from naming_problems(self.name, self.key)
         yield from _namespace_problems(self.claim_namespace)
         yield from self._row_problems()
         yield from self._token_problems()
 
     def _row_problems(self) -> Iterator[Problem]:
-        if len(self.mappings) > MAX_MAPPINGS:
-            yield Problem(("mappings",), f"At most {MAX_MAPPINGS} mappings.")
+        yield from mapping_problems(self.mappings)
         for index, mapping in enumerate(self.mappings):
-            if (first := self.mappings.index(mapping)) < index:
-                yield Problem(("mappings", index, "auth0_field"), f"This row is the same as row {first + 1}.")
-                continue
-            if mapping.direction is Direction.TO_AUTH0:
+            if mapping.direction is Direction.TO_AUTH0 and mapping not in self.mappings[:index]:
                 yield from self._overlap_problems(index, mapping)
                 yield from self._trust_problems(index, mapping)
         yield from self._parameter_problems()
@@ -276,9 +297,7 @@ class WebGoal:
                 f"these rows have {count}."
             )
             yield Problem(("mappings",), message)
-        for index, link in enumerate(self.links):
-            if (first := self.links.index(link)) < index:
-                yield Problem(("links", index, "auth0_field"), f"This link is the same as link {first + 1}.")
+        yield from link_problems(self.links)
 
     def _parameter_problems(self) -> Iterator[Problem]:
         taken: dict[str, str] = {}

@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -12,21 +11,12 @@ from webapp.connections.configuration import Applied, apply_configuration, expor
 from webapp.connections.configuration_file import InvalidConfigurationError, read_configuration, read_yaml
 from webapp.connections.models import Connection, Goal
 from webapp.connections.saving import Change
-from webapp.database import Database
 from webapp.sealing import Sealer
 from webapp.settings import Settings
 
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "web-goal.yaml"
 PUBLIC_URL = "https://websync.example.com"
 SECRETS = {"AUTH0_CLIENT_SECRET": "s3cret", "AUTH0_CLIENT_SECRET_WEB_SHOP": "s3cret"}
-
-
-@pytest.fixture
-def session(database_url: str) -> Iterator[Session]:
-    database = Database(database_url)
-    with database.transaction() as session:
-        yield session
-    database.close()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Revisions are kept, and can be read again."""
 
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -26,14 +25,6 @@ from webapp.sealing import Sealer
 from webapp.settings import Settings
 
 PUBLIC_URL = "https://websync.example"
-
-
-@pytest.fixture
-def session(database_url: str) -> Iterator[Session]:
-    database = Database(database_url)
-    with database.transaction() as session:
-        yield session
-    database.close()
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Import goals: what can be one, how they are stored beside web goals, and their YAML."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 
 import pytest
@@ -66,14 +66,6 @@ connections:
         mode: incremental
         deletion_policy: clear
 """
-
-
-@pytest.fixture
-def session(database_url: str) -> Iterator[Session]:
-    database = Database(database_url)
-    with database.transaction() as session:
-        yield session
-    database.close()
 
 
 @pytest.fixture

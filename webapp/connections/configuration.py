@@ -1,7 +1,8 @@
 """Connections and goals between the database and a YAML file: `websync config apply` and `websync config export`."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import TypeVar
 
@@ -212,7 +213,7 @@ def _apply_goal(
     web_goal = wanted.web_goal
     goal = _find_goal(session, connection, Goal, (web_goal.key, web_goal.name), place)
     stored = goal.sealed_signing_secret if goal else None
-    try:
+    with _problems_at(place):
         if sealing.secret is not None:
             check_signing_secret(sealing.secret)
         change = replace(change, sealed_signing_secret=sealing.sealed(stored, is_same_tenant=True))
@@ -221,9 +222,6 @@ def _apply_goal(
             saved = add_web_goal(session, connection, web_goal, change, is_on=wanted.is_on)
             return Applied("goal", saved.goal.name, saved.goal.key, "created")
         saved = save_web_goal(session, goal, web_goal, change, is_on=wanted.is_on, expected_revision=goal.revision)
-    except InvalidGoalError as error:
-        problems = [Problem((*place, *problem.place), problem.message) for problem in error.problems]
-        raise InvalidConfigurationError(problems) from error
     is_updated = saved.is_changed or saved.has_new_secret
     return Applied("goal", goal.name, goal.key, "updated" if is_updated else "unchanged")
 
@@ -233,16 +231,23 @@ def _apply_import_goal(
 ) -> Applied:
     goal = wanted.import_goal
     row = _find_goal(session, connection, ImportGoalRow, (goal.key, goal.name), place)
-    try:
+    with _problems_at(place):
         if row is None:
             goal = replace(goal, key=new_key()) if goal.key == KEY_TO_COME else goal
             saved = add_import_goal(session, connection, goal, change, is_on=wanted.is_on)
             return Applied("goal", saved.goal.name, saved.goal.key, "created")
         saved = save_import_goal(session, row, goal, change, is_on=wanted.is_on, expected_revision=row.revision)
+    return Applied("goal", row.name, row.key, "updated" if saved.is_changed else "unchanged")
+
+
+@contextmanager
+def _problems_at(place: Place) -> Iterator[None]:
+    """Say of a goal's problems where in the file they are."""
+    try:
+        yield
     except InvalidGoalError as error:
         problems = [Problem((*place, *problem.place), problem.message) for problem in error.problems]
         raise InvalidConfigurationError(problems) from error
-    return Applied("goal", row.name, row.key, "updated" if saved.is_changed else "unchanged")
 
 
 def _find_goal(

@@ -11,16 +11,16 @@ from enum import StrEnum
 
 from snippets.fields import LOGIN_FIELDS, LOGIN_ROOTS, USER_FIELDS, FieldPathError, parse_field
 from snippets.goals import (
-    GOAL_KEY,
-    MAX_MAPPINGS,
     PROFILE_ID,
-    READ_ONLY_PROPERTIES,
     IdentifierLink,
     InvalidGoalError,
     InvalidMappingError,
     MergeStrategy,
     Problem,
-    check_property,
+    check_mapped_property,
+    link_problems,
+    mapping_problems,
+    naming_problems,
 )
 from snippets.reading import PlainData, PlainReader, plain_row, read_link
 from webapp.connections.transforms import MAX_TRANSFORMS, Transform, TransformKind
@@ -81,11 +81,7 @@ class ImportMapping:
         is_constant = bool(self.transforms) and self.transforms[0].kind is TransformKind.CONSTANT
         if self.auth0_field or not is_constant:
             _check_field(self.auth0_field)
-        check_property(self.profile_property)
-        if self.profile_property == PROFILE_ID:
-            raise InvalidMappingError("profile_property", "The profile id is no property: use an identifier link.")
-        if self.profile_property.lower() in READ_ONLY_PROPERTIES:
-            raise InvalidMappingError("profile_property", "BlueConic keeps this property itself; it is read-only.")
+        check_mapped_property(self.profile_property, is_written=True)
         if len(self.transforms) > MAX_TRANSFORMS:
             raise InvalidMappingError("transforms", f"At most {MAX_TRANSFORMS} transforms.")
 
@@ -128,12 +124,7 @@ class ImportGoal:
         return frozenset((named | {self.database_property}) - {"", PROFILE_ID})
 
     def _problems(self) -> Iterator[Problem]:
-        if not self.name.strip():
-            yield Problem(("name",), "Give the goal a name.")
-        elif len(self.name) > 200:
-            yield Problem(("name",), "At most 200 characters.")
-        if not GOAL_KEY.fullmatch(self.key):
-            yield Problem(("key",), "A goal's key has 6 to 64 letters, digits, - and _.")
+        yield from naming_problems(self.name, self.key)
         if len(self.databases) > MAX_DATABASES:
             yield Problem(("databases",), f"At most {MAX_DATABASES} databases.")
         if wrong := [name for name in self.databases if not _DATABASE.fullmatch(name)]:
@@ -145,21 +136,16 @@ class ImportGoal:
         if not self.database_property:
             return
         try:
-            ImportMapping("connection", self.database_property)
+            check_mapped_property(self.database_property, is_written=True)
         except InvalidMappingError as error:
             yield Problem(("database_property",), error.message)
 
     def _row_problems(self) -> Iterator[Problem]:
-        if len(self.mappings) > MAX_MAPPINGS:
-            yield Problem(("mappings",), f"At most {MAX_MAPPINGS} mappings.")
-        for index, mapping in enumerate(self.mappings):
-            if (first := self.mappings.index(mapping)) < index:
-                yield Problem(("mappings", index, "auth0_field"), f"This row is the same as row {first + 1}.")
+        yield from mapping_problems(self.mappings)
         if not self.links and (self.enable_batch or self.enable_webhook):
             yield Problem(("links",), "Add an identifier link: without one nobody can be recognised.")
+        yield from link_problems(self.links)
         for index, link in enumerate(self.links):
-            if (first := self.links.index(link)) < index:
-                yield Problem(("links", index, "auth0_field"), f"This link is the same as link {first + 1}.")
             try:
                 _check_field(link.auth0_field)
             except InvalidMappingError as error:
