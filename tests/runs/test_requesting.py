@@ -48,6 +48,19 @@ def test_while_a_run_is_under_way_one_more_waits_and_never_two(database: Databas
         assert session.scalar(select(func.count()).select_from(Run)) == count_waiting(session) == 2
 
 
+def test_a_run_that_waits_becomes_full_when_somebody_asks_for_that(database: Database, now: datetime) -> None:
+    # given a run that waits
+    (goal,) = store_goals(database)
+    first = ask(database, goal, now)
+    # when a full one is asked for, and then any
+    with database.transaction() as session:
+        request_run(session, goal, RunTrigger.CLI, requested_by="", now=now, is_full=True)
+    last = ask(database, goal, now)
+    # then it is the same run, and it is full
+    assert (first.key, first.is_full) == (last.key, False)
+    assert last.is_full
+
+
 def test_of_workers_that_start_runs_of_a_connection_at_once_one_succeeds(database: Database, now: datetime) -> None:
     # given queued runs of four goals of one connection
     runs = [ask(database, goal, now) for goal in store_goals(database, count=4)]

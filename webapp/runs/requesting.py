@@ -50,8 +50,9 @@ def request_run(
 ) -> Run:
     """Queue a run of a goal, and return it: the one that is queued already, if there is one.
 
-    While a run is under way one more may wait, and never two. An index decides that, so it holds for any number of
-    processes that ask at once.
+    That one becomes full if this is asked for: whoever wants everybody compared is not served by less. While a run is
+    under way one more may wait, and never two. An index decides that, so it holds for any number of processes that ask
+    at once.
     """
     while True:
         key = secrets.token_urlsafe(9)
@@ -76,6 +77,8 @@ def request_run(
         queued = select(Run).where(Run.goal_id == goal.id, Run.state == RunState.QUEUED).with_for_update()
         # Nobody's, if a worker has begun the queued one since the insert: then there is room again.
         if (found := session.scalar(queued)) is not None:
+            found.is_full = found.is_full or is_full
+            session.flush()
             return found
 
 
