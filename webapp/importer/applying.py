@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from webapp.connections.import_saving import LiveImportGoal, consent_of
 from webapp.database import Database
+from webapp.importer.collecting import collecting_rarely
 from webapp.importer.mapping import DIGEST_BYTES, Elsewhere, MappedUser, UserMapper
 from webapp.importer.memory import ChunkKey, find_result, find_users, keep_result, keep_users
 from webapp.importer.planning import Candidate, Terms, plan_user
@@ -102,6 +103,10 @@ class ChunkApplier:
         Raises:
             NotFoundError: the goal was deleted meanwhile.
         """
+        with collecting_rarely():
+            return self._apply_once(entries, now)
+
+    def _apply_once(self, entries: Sequence[Entry], now: datetime) -> ImportResult:
         with self._database.reading() as session:
             chunk = self._map(entries, read_definitions(session, self._properties))
             if earlier := find_result(session, chunk.key):

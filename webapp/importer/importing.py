@@ -1,9 +1,7 @@
 """Importing: a file's users, chunk by chunk."""
 
-import gc
 import uuid
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -37,30 +35,12 @@ def import_users(
     """
     applier, total = ChunkApplier(database, run), ImportResult()
     try:
-        with _collecting_rarely():
-            for chunk in chunks_of(islice(entries, limit)):
-                total.add(applier.apply(chunk, now=datetime.now(UTC)))
-                gc.collect(0)  # what is new
-                if on_chunk is not None:
-                    on_chunk(total)
+        for chunk in chunks_of(islice(entries, limit)):
+            total.add(applier.apply(chunk, now=datetime.now(UTC)))
+            if on_chunk is not None:
+                on_chunk(total)
     finally:
         if not run.is_dry:
             with database.transaction() as session:
                 forget_run(session, run.id)
     return total
-
-
-@contextmanager
-def _collecting_rarely() -> Iterator[None]:
-    """Leave the search for cyclic garbage to the caller.
-
-    A chunk makes hundreds of thousands of objects that live until it is done and form no cycles. To look through them
-    again and again takes longer than everything else.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
