@@ -18,7 +18,7 @@ from webapp.profiles.linking import (
     new_profile_id,
 )
 from webapp.profiles.news import merge_with_consent, profile_change, sort_out_older_news, told_by
-from webapp.profiles.store import ProfileState
+from webapp.profiles.store import ProfileState, written_state
 from webapp.profiles.writing import ProfileChange
 
 CONFLICT = "a link leads to the profile of another user, and nothing that Auth0 vouches for says whose it is"
@@ -89,7 +89,7 @@ def plan_user(candidate: Candidate, facts: Facts, terms: Terms) -> Plan:
         profile, profile_id, merged.changed, told_by(rules, moment), source=terms.source, now=terms.now
     )
     problems += _merge_problems(user, merged.problems, terms.goal)
-    return Plan(_state(profile is None, has_changes=bool(merged.changed)), profile_id, change, problems)
+    return Plan(written_state(is_new=profile is None, has_changes=bool(merged.changed)), profile_id, change, problems)
 
 
 def _plan_new(candidate: Candidate, facts: Facts, terms: Terms, passed_over: Sequence[LinkValue]) -> Plan:
@@ -110,9 +110,3 @@ def _merge_problems(user: MappedUser, found: Mapping[str, list[str]], goal: Impo
         for property_id, reasons in found.items()
         for reason in reasons
     ]
-
-
-def _state(is_new: bool, *, has_changes: bool) -> ProfileState:
-    if is_new:
-        return ProfileState.CREATED
-    return ProfileState.MODIFIED if has_changes else ProfileState.UNCHANGED

@@ -15,3 +15,10 @@ class ProfileState(StrEnum):
     CONSENT_MISMATCH = "CONSENT_MISMATCH"
     RESTRICTION_MISMATCH = "RESTRICTION_MISMATCH"
     UNAUTHORIZED = "UNAUTHORIZED"
+
+
+def written_state(*, is_new: bool, has_changes: bool) -> ProfileState:
+    """Return what became of a profile that could be written."""
+    if is_new:
+        return ProfileState.CREATED
+    return ProfileState.MODIFIED if has_changes else ProfileState.UNCHANGED

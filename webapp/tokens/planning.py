@@ -30,7 +30,7 @@ from webapp.profiles.linking import (
 )
 from webapp.profiles.merging import MergeResult, Rule, merge
 from webapp.profiles.news import merge_with_consent, profile_change, sort_out_older_news, told_by
-from webapp.profiles.store import ProfileState
+from webapp.profiles.store import ProfileState, written_state
 from webapp.profiles.writing import ProfileChange
 from webapp.tokens.claim_values import MappingReading, link_values, read_mappings
 from webapp.tokens.verification import VerifiedClaims
@@ -158,7 +158,7 @@ def plan_sync(visit: Visit, facts: Facts, definitions: Definitions) -> Plan:
         return _answer(visit, linked, outcome)._replace(readings=readings)
     merge_problems = {**merged.problems, **{name: [*merged.problems.get(name, ()), OLDER_NEWS] for name in late}}
     outcome = Outcome(
-        _state(linked, merged.changed),
+        written_state(is_new=linked.profile is None, has_changes=bool(merged.changed)),
         profile_id,
         tuple(sorted(merged.changed)),
         _problems(readings, merge_problems),
@@ -223,12 +223,6 @@ def _may_speak_of(visit: Visit, definitions: Definitions) -> bool:
     readings = read_mappings(visit.goal, visit.claims.claims, definitions.types, definitions.identifying)
     rules = [reading.rule for reading in readings if reading.rule is not None]
     return _with_consent(visit, {}, {}, rules) is not None
-
-
-def _state(linked: Linked, changed: Members[str, list[str]]) -> ProfileState:
-    if linked.profile is None:
-        return ProfileState.CREATED
-    return ProfileState.MODIFIED if changed else ProfileState.UNCHANGED
 
 
 def _problems(readings: Sequence[MappingReading], merge_problems: Members[str, list[str]]) -> dict[str, list[str]]:
