@@ -23,6 +23,7 @@ from webapp.importer.memory import forget_users
 from webapp.importer.models import AppliedChunk, ImportedUser
 from webapp.importer.planning import CONFLICT
 from webapp.importer.reading import BrokenLine, User
+from webapp.importer.results import MAX_KEPT_PROBLEMS, ImportResult
 from webapp.profiles.definitions import ensure_properties
 from webapp.profiles.linking import NOT_VERIFIED
 from webapp.profiles.merging import Rule
@@ -544,3 +545,17 @@ def test_any_users_are_imported_or_told_and_come_to_rest(tenant: Tenant, users: 
     again = tenant.run(goal, *latest.values(), is_full=True)
     # then nothing of them changes any more
     assert set(again.states) <= {UNCHANGED}
+
+
+def test_a_chunk_keeps_more_problems_than_it_has_users(tenant: Tenant) -> None:
+    # given a goal that maps two fields of which neither can be stored
+    goal = tenant.save(mappings=(ImportMapping("name", "name"), ImportMapping("nickname", "nickname")))
+    users = [a_user(user_id=f"auth0|{number}", name="\0", nickname="\0") for number in range(600)]
+    # when 600 such users are one chunk, then each problem is there to be listed
+    result = tenant.run(goal, *users)
+    assert len(result.problems) == result.problem_count.total() == 1200
+    # and of all chunks together the first are there to be shown
+    total = ImportResult()
+    for _ in range(2):
+        total.add(result)
+    assert (len(total.problems), total.problem_count.total()) == (MAX_KEPT_PROBLEMS, 2400)

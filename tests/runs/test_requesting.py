@@ -10,6 +10,7 @@ from tests.runs.workers import store_goals
 from webapp.connections.models import ImportGoalRow
 from webapp.database import Database
 from webapp.errors import NotFoundError
+from webapp.runs import progress
 from webapp.runs.importers import Applied, Problem
 from webapp.runs.models import Run, RunLogLine, RunProblem, RunState, RunTrigger
 from webapp.runs.progress import RunTakenError, end_run, keep_run, note_chunk, take_run
@@ -157,3 +158,28 @@ def test_a_worker_that_has_lost_a_run_notes_nothing(database: Database, now: dat
         "worker-2 takes the run, after 0 chunks.",
         "Chunk 1: 5 read.",
     ]
+
+
+def test_an_error_list_ends_at_its_limit_and_says_so(
+    database: Database, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a run whose error list has room for three lines
+    monkeypatch.setattr(progress, "MAX_LISTED_PROBLEMS", 3)
+    (goal,) = store_goals(database)
+    run = ask(database, goal, now)
+    start(database, run, now)
+    with database.transaction() as session:
+        take_run(session, run.key, "worker-1", now=now)
+    # when three chunks have two problems each
+    for chunk in range(3):
+        problems = [Problem(line, "auth0|ann", "email", "no e-mail address") for line in (chunk * 2, chunk * 2 + 1)]
+        applied = Applied({}, {"read": 5, "problems": 2}, has_errors=True, problems=problems)
+        with database.transaction() as session:
+            note_chunk(session, keep_run(session, run.key, "worker-1"), applied, after=chunk, now=now)
+    # then it has the first three, counts all, and says once that there are more
+    with database.reading() as session:
+        found = find_run(session, run.key)
+        assert session.scalars(select(RunProblem.line).order_by(RunProblem.id)).all() == [0, 1, 2]
+        lines = session.scalars(select(RunLogLine.text).order_by(RunLogLine.id)).all()
+    assert found.counts == {"read": 15, "problems": 6, "problems_not_listed": 3, "errors": 3}
+    assert [line for line in lines if "full" in line] == ["The error list is full: it keeps 3, the others are counted."]

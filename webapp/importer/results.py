@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from webapp.profiles.store import ProfileState
+from webapp.runs.importers import MAX_LISTED_PROBLEMS
 
 MAX_NEWEST = 5
 MAX_KEPT_PROBLEMS = 1000
+"""Of several chunks together, to be shown at the end. Of one chunk as many as a run's error list has room for."""
 
 
 class ImportProblem(NamedTuple):
@@ -57,7 +59,7 @@ class ImportResult:
         """Add problems."""
         for problem in problems:
             self.problem_count[problem.reason] += 1
-            if len(self.problems) < MAX_KEPT_PROBLEMS:
+            if len(self.problems) < MAX_LISTED_PROBLEMS:
                 self.problems.append(problem)
 
     def note_newest(self, profile_ids: Iterable[str]) -> None:
@@ -72,7 +74,7 @@ class ImportResult:
         self.unchanged += other.unchanged
         self.states.update(other.states)
         self.problem_count.update(other.problem_count)
-        self.problems += other.problems[: MAX_KEPT_PROBLEMS - len(self.problems)]
+        self.problems += other.problems[: max(0, MAX_KEPT_PROBLEMS - len(self.problems))]
         self.newest = [*other.newest, *self.newest][:MAX_NEWEST]
 
     def as_json(self) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from webapp.importer.memory import forget_other_runs, forget_run
 from webapp.importer.reading import FileFormat, UnreadableFileError, User, open_users, stream_of
 from webapp.importer.results import ImportResult
 from webapp.runs.importers import Applied, Later, OpenImport, Position, Problem, RunOrder
+from webapp.runs.progress import PROBLEMS
 from webapp.sealing import SealBrokenError, sealer
 from webapp.settings import settings
 
@@ -179,4 +180,5 @@ def _as_users(entries: Iterator[Entry], fields: Sequence[ExportField]) -> Iterat
 def _counts(result: ImportResult) -> dict[str, int]:
     counts = Counter({name: getattr(result, name) for name in ("read", "checked", "unchanged", "elsewhere", "invalid")})
     counts.update({state.value.lower(): count for state, count in result.states.items()})
+    counts[PROBLEMS] = result.problem_count.total()
     return {name: count for name, count in counts.items() if count}

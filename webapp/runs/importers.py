@@ -10,6 +10,10 @@ Position = dict[str, Any]
 """Where to go on, in the importer's own words. It is kept with the run, so it has no personal data."""
 
 
+MAX_LISTED_PROBLEMS = 100_000
+"""Lines of a run's error list. What comes after them is counted."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunOrder:
     """What a run is to import."""
@@ -33,7 +37,8 @@ class Problem(NamedTuple):
 class Applied:
     """What came of a chunk. ``counts`` are added to the run's; ``has_errors`` if some of the chunk was not imported.
 
-    ``newest`` are ids of profiles that were created or updated, the newest first.
+    ``problems`` are all that ``counts`` has as *problems*, or the first `MAX_LISTED_PROBLEMS` of them. ``newest`` are
+    ids of profiles that were created or updated, the newest first.
     """
 
     position: Position

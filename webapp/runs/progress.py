@@ -7,11 +7,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from webapp.rows import insert_new
-from webapp.runs.importers import Applied, Position, RunOrder
+from webapp.runs.importers import MAX_LISTED_PROBLEMS, Applied, Position, RunOrder
 from webapp.runs.models import ACTIVE_STATES, Run, RunLogLine, RunProblem, RunState
 
 ERRORS = "errors"
 """The count that makes a finished run *finished with errors*: chunks of which not everything was imported."""
+PROBLEMS = "problems"
+"""The count of all lines that the error list has, or would have if it were longer."""
+UNLISTED = "problems_not_listed"
+"""The count of those for which the error list had no room."""
 MAX_NEWEST = 5
 _PROBLEM_COLUMNS = ("run_id", "line", "user_id", "auth0_field", "reason")
 
@@ -54,11 +58,16 @@ def note_chunk(session: Session, run: Run, applied: Applied, *, after: int, now:
     counts = Counter(run.counts)
     counts.update(applied.counts)
     counts[ERRORS] += applied.has_errors
-    run.counts = dict(counts)
+    room = max(0, MAX_LISTED_PROBLEMS - run.counts.get(PROBLEMS, 0))
+    if (unlisted := applied.counts.get(PROBLEMS, 0) - room) > 0:
+        counts[UNLISTED] += unlisted
     run.newest = [*applied.newest, *run.newest][:MAX_NEWEST]
-    insert_new(session, RunProblem, _PROBLEM_COLUMNS, [(run.id, *each) for each in applied.problems])
+    insert_new(session, RunProblem, _PROBLEM_COLUMNS, [(run.id, *each) for each in applied.problems[:room]])
     told = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in applied.counts.items())
     _log(session, run, f"Chunk {run.chunks}: {told}.", now)
+    if counts[UNLISTED] and UNLISTED not in run.counts:
+        _log(session, run, f"The error list is full: it keeps {MAX_LISTED_PROBLEMS:,}, the others are counted.", now)
+    run.counts = {name: count for name, count in counts.items() if count or name == ERRORS}
 
 
 def end_run(session: Session, run: Run, state: RunState, *, now: datetime, problem: str = "", detail: str = "") -> None:
