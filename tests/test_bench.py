@@ -1,10 +1,26 @@
 """The bench's own arithmetic: what it says must follow from what it measured. Nothing is timed here."""
 
+import gzip
+from pathlib import Path
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from flask import Flask
 
+from tools.bench.exports import write_exports
 from tools.bench.filling import fill
+from tools.bench.imports import (
+    CHANGED,
+    DECODING,
+    FIRST,
+    UNCHANGED,
+    Reading,
+    Readings,
+    import_figures,
+    import_table,
+    import_targets,
+    memory_targets,
+)
 from tools.bench.load import Load
 from tools.bench.report import Target, figures, p99_ratio, rate_ratio, table, target_table
 from tools.bench.world import INTERESTS, POINTS, Post, Tenant, email, expected_sums, turns, user_id
@@ -66,6 +82,37 @@ def test_the_tables_have_a_line_for_each_server_and_target() -> None:
     assert len({len(line) for line in text.splitlines()[1:]}) == 1
     assert "<=1.3" in targets
     assert targets.endswith("met")
+
+
+def readings_of(rates: dict[str, float]) -> Readings:
+    return {case: [Reading(1000, 1000 / rate, 0.1, 50_000_000)] * 3 for case, rate in rates.items()}
+
+
+def test_an_import_is_held_against_the_bare_decoding_of_its_file() -> None:
+    # given imports of which the first reaches its aim, the second only what must be, the third not even that
+    readings = readings_of({DECODING: 100_000, FIRST: 12_000, UNCHANGED: 25_000, CHANGED: 19_000})
+    # when the targets are looked at
+    found = {target.name: target.verdict for target in import_targets("SQLite", readings)}
+    # then each says so, and so does the table
+    assert list(found.values()) == ["met, the aim too", "met", "not met"]
+    assert import_figures(readings)[CHANGED]["CPU us per user"] == pytest.approx(100)
+    assert len({len(line) for line in import_table("SQLite", readings).splitlines()[1:]}) == 1
+
+
+def test_memory_must_neither_be_large_nor_grow() -> None:
+    # given a worker that had little, and half as much again for five times as many users
+    verdicts = [target.verdict for target in memory_targets({1_000: 100_000_000, 5_000: 150_000_000})]
+    assert verdicts == ["met, the aim too", "not met"]
+
+
+def test_one_user_in_a_hundred_differs_between_the_exports(tmp_path: Path) -> None:
+    # given the two files of the import bench
+    exports = write_exports(tmp_path, 1_000)
+    # when they are compared line by line
+    lines = [gzip.decompress(file.read_bytes()).splitlines() for file in (exports.first, exports.changed)]
+    # then all users are in both, and ten of them have changed
+    assert [len(each) for each in lines] == [1_000, 1_000]
+    assert sum(before != after for before, after in zip(*lines, strict=True)) == 10
 
 
 def test_everybody_has_two_tokens_far_apart() -> None:

@@ -10,6 +10,15 @@ from pathlib import Path
 
 from tools.bench.contestants import Stage
 from tools.bench.crowd import bench_crowd, crowd_targets
+from tools.bench.exports import write_exports
+from tools.bench.imports import (
+    bench_imports,
+    import_figures,
+    import_table,
+    import_targets,
+    memory_targets,
+    worker_memory,
+)
 from tools.bench.load import BenchError
 from tools.bench.machine import choose_cores, describe
 from tools.bench.rates import disk_rate, rendering_ms, verification_rates
@@ -19,6 +28,7 @@ from tools.bench.tokens import DATABASES, FLASK, Plan, bench_tokens, token_targe
 from tools.bench.world import make_posts, tenant
 
 RESULTS = HOME / "build" / "bench.json"
+PARTS = ("tokens", "imports")
 RENDERING_MS = (50.0, 15.0)
 """What all kinds of code of a goal with 100 mappings must and should not pass."""
 STOPPING = (signal.SIGINT, signal.SIGTERM)
@@ -47,19 +57,34 @@ def main() -> None:
     parser.add_argument(
         "--profiles", type=int, default=100_000, help="of the crowded store (default: 100000; 0: without)"
     )
+    parser.add_argument("--part", choices=PARTS, action="append", help="only this one")
+    parser.add_argument("--users", type=int, default=50_000, help="of the imported files (default: 50000)")
+    parser.add_argument("--import-rounds", type=int, default=3, help="how often they are imported (default: 3)")
     options = parser.parse_args()
     RESULTS.parent.mkdir(exist_ok=True)
     plan = Plan(options.rounds, options.tokens, options.seconds, not options.no_peer, options.crowd_tokens)
+    databases = options.database or list(DATABASES)
+    results: dict[str, object] = {"machine": describe()}
+    targets: list[Target] = []
     try:
         with tempfile.TemporaryDirectory(dir=RESULTS.parent, prefix="bench-") as folder:
-            run(plan, Stage(Path(folder), choose_cores()), options.database or list(DATABASES), options.profiles)
+            stage = Stage(Path(folder), choose_cores())
+            if "tokens" in (options.part or PARTS):
+                targets += bench_all_tokens(plan, stage, databases, options.profiles, results)
+            if "imports" in (options.part or PARTS):
+                targets += bench_all_imports(stage, databases, options.users, options.import_rounds, results)
     except (BenchError, StartError) as error:
         sys.exit(str(error))
+    print(f"\n{target_table(targets)}")
+    results["targets"] = [{**asdict(target), "verdict": target.verdict} for target in targets]
+    RESULTS.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    print(f"\nThe figures are in {RESULTS.relative_to(HOME)}.")
 
 
-def run(plan: Plan, stage: Stage, databases: list[str], profiles: int) -> None:
-    """Measure everything and print it."""
-    results: dict[str, object] = {"machine": describe()}
+def bench_all_tokens(
+    plan: Plan, stage: Stage, databases: list[str], profiles: int, results: dict[str, object]
+) -> list[Target]:
+    """Measure what tokens take, print it and add it to ``results``; return the targets."""
     rendering = rendering_ms()
     results["all kinds of code, 100 mappings, ms"] = rendering
     targets = [
@@ -86,10 +111,23 @@ def run(plan: Plan, stage: Stage, databases: list[str], profiles: int) -> None:
                 results[f"{database}, {profiles} profiles"] = figures(rounds, base)
                 print(f"\n{table(f'{database} with many profiles', rounds, base)}", flush=True)
                 targets += crowd_targets(database, rounds, profiles)
-    print(f"\n{target_table(targets)}")
-    results["targets"] = [{**asdict(target), "verdict": target.verdict} for target in targets]
-    RESULTS.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-    print(f"\nThe figures are in {RESULTS.relative_to(HOME)}.")
+    return targets
+
+
+def bench_all_imports(
+    stage: Stage, databases: list[str], users: int, rounds: int, results: dict[str, object]
+) -> list[Target]:
+    """Measure what imports take, print it and add it to ``results``; return the targets."""
+    exports, targets = write_exports(stage.folder, users), []
+    for database in databases:
+        readings = bench_imports(stage, exports, database, rounds)
+        results[f"{database}, imports"] = import_figures(readings)
+        print(f"\n{import_table(f'Imports into {database}', readings)}", flush=True)
+        targets += import_targets(database, readings)
+    if sys.platform == "linux":  # others do not tell how much memory a process had
+        results["worker's peak bytes, by users"] = peaks = worker_memory(stage, users)
+        targets += memory_targets(peaks)
+    return targets
 
 
 if __name__ == "__main__":

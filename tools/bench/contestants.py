@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import make_url
@@ -28,6 +29,7 @@ from tools.bench.world import (
 THREADS = 16
 """Of each server that has threads; the default of `websync serve`."""
 PEER = Path(__file__).parent / "peer"
+NONE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def noop(stage: Stage, name: str) -> AbstractContextManager[Server]:
 def websync(stage: Stage, issuer: Tenant, database_url: str) -> Iterator[TokenServer]:
     """Run the production server on a database, with the goal in it. Raises BenchError, StartError."""
     port = free_port()
-    apply_goal(stage, issuer, database_url)
+    apply_configuration(stage, configuration(issuer), database_url)
     settings = {
         **_settings(database_url),
         "WEBSYNC_PORT": str(port),
@@ -107,13 +109,15 @@ def express(stage: Stage, issuer: Tenant, database_url: str) -> Iterator[TokenSe
         yield TokenServer(server, database_url, _express_request, _express_sums)
 
 
-def apply_goal(stage: Stage, issuer: Tenant, database_url: str) -> None:
-    """Bring the tables and the bench's goal into a database, as an operator does. Raises BenchError."""
+def apply_configuration(
+    stage: Stage, wanted: Mapping[str, Any], database_url: str, settings: Mapping[str, str] = NONE
+) -> None:
+    """Bring the tables and a goal of the bench into a database, as an operator does. Raises BenchError."""
     goals = stage.folder / "goals.yaml"
-    goals.write_text(json.dumps(configuration(issuer)), encoding="utf-8")
+    goals.write_text(json.dumps(wanted), encoding="utf-8")
     ran = subprocess.run(
         [sys.executable, "-m", "webapp.cli", "config", "apply", str(goals)],
-        env={**clean_environment(), **_settings(database_url)},
+        env={**clean_environment(), **_settings(database_url), **settings},
         cwd=HOME,
         capture_output=True,
         text=True,

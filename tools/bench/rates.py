@@ -19,10 +19,10 @@ from snippets.goals import Mapping as Row
 from snippets.parameters import MAX_VALUE_PARAMETERS
 from snippets.rendering import SITE_KINDS, SnippetKind, render
 from snippets.sdks import Sdk
-from tools.bench.contestants import Stage, apply_goal
+from tools.bench.contestants import Stage, apply_configuration
 from tools.bench.load import Load
 from tools.bench.machine import Cores, pinned
-from tools.bench.world import CLIENT_ID, GOAL_KEY, LINKS, NAMESPACE, ORIGIN, Post, Tenant
+from tools.bench.world import CLIENT_ID, GOAL_KEY, LINKS, NAMESPACE, ORIGIN, Post, Tenant, configuration
 from webapp.app import create_app
 from webapp.auth0.signing_keys import signing_keys
 from webapp.connections.goals import find_live_goal
@@ -105,7 +105,7 @@ def checking_service(stage: Stage, tenant: Tenant) -> Iterator[Callable[[str], o
     settings = Settings(
         mode=Mode.DEVELOPMENT, database_url=f"sqlite:///{stage.folder}/verification.db", log_level="ERROR"
     )
-    apply_goal(stage, tenant, settings.database_url)
+    apply_configuration(stage, configuration(tenant), settings.database_url)
     app = create_app(settings)
     with app.app_context():
         with reading() as session:

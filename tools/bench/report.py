@@ -3,11 +3,20 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Protocol
 
 from tools.bench.load import Load
 
 Rounds = Mapping[str, Sequence[Load]]
 """The loads of each server (by its name), one for each round; all lists are equally long."""
+
+
+class Rated(Protocol):
+    """What was done at a rate."""
+
+    @property
+    def rate(self) -> float:
+        """How many a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +40,8 @@ class Target:
         return self.figure >= bound if self.more_is_better else self.figure <= bound
 
 
-def rate_ratio(rounds: Rounds, name: str, base: str) -> float:
-    """Return how many requests ``name`` answers for one of ``base``: the median of the rounds' own ratios.
+def rate_ratio(rounds: Mapping[str, Sequence[Rated]], name: str, base: str) -> float:
+    """Return how many requests (or users) ``name`` does for one of ``base``: the median of the rounds' own ratios.
 
     The two took turns within each round, so what the machine did to one round it did to both.
     """
