@@ -14,7 +14,7 @@ STOREYS = [
     {"app"},
     {"trying"},
     {"code_pages", "tokens", "importer", "profile_pages"},
-    {"runs", "conflicts"},
+    {"runs", "live", "conflicts"},
     {"connections"},
     {"accounts"},
     {"profiles", "auth0"},

@@ -27,15 +27,15 @@ from webapp.database import Database
 from webapp.errors import install_error_handlers
 from webapp.group_commit import GroupCommit
 from webapp.health import bp as health
+from webapp.live import views as live
+from webapp.live.keeping import install_keeper
+from webapp.live.streaming import LiveStreams
 from webapp.logs import configure_logs
 from webapp.metrics import install_metrics
 from webapp.moments import install_filters
 from webapp.profile_pages import objective_views as objectives
 from webapp.profile_pages import views as profile_pages
 from webapp.rates import Rates
-from webapp.runs import views as live
-from webapp.runs.keeping import install_keeper
-from webapp.runs.streaming import LiveStreams
 from webapp.sealing import Sealer
 from webapp.settings import Settings, load_settings
 from webapp.slow_clients import SlowClients

@@ -20,9 +20,9 @@ from granian.log import LogLevels
 from webapp.accounts.links import has_admin, link_url, make_link
 from webapp.app import create_app
 from webapp.database import transaction
+from webapp.live.streaming import LiveStreams
 from webapp.logs import keep_loggers
 from webapp.metrics import FOLDER_VARIABLE
-from webapp.runs.streaming import LiveStreams
 from webapp.settings import Settings, settings
 from webapp.slow_clients import WAITING_THREADS
 

@@ -306,3 +306,41 @@ def test_an_objective_that_nobody_defined_is_told_at_its_place(session: Session,
 )
 def test_mistakes_about_objectives_are_told_at_their_place(old: str, new: str, expected: str) -> None:
     assert any(expected in problem for problem in problems_of(OBJECTIVES.replace(old, new)))
+
+
+SCHEDULED = """
+connections:
+  - name: Web shop
+    auth0: {domain: acme.eu.auth0.com}
+    schedule: {kind: weekdays, weekdays: [friday, monday], at: 13:30, time_zone: Europe/Amsterdam, run_missed: false}
+"""
+
+
+def test_a_schedule_is_carried_by_the_file(session: Session, sealer: Sealer, now: datetime) -> None:
+    # given a file with a schedule, applied
+    apply_text(session, SCHEDULED, sealer, now)
+    # when it is exported, then the schedule is there, and applying either again changes nothing
+    exported = export_configuration(session, public_url=PUBLIC_URL)
+    assert "kind: weekdays" in exported
+    assert "at: '13:30'" in exported
+    assert "run_missed: false" in exported
+    for text in (SCHEDULED, exported):
+        assert {each.state for each in apply_text(session, text, sealer, now)} == {"unchanged"}
+    # and without one it stays, and another is an update that the audit log knows
+    (unnamed,) = apply_text(session, SCHEDULED.partition("    schedule")[0], sealer, now)
+    (changed,) = apply_text(session, SCHEDULED.replace("13:30", '"14:30"'), sealer, now)
+    assert (unnamed.state, changed.state) == ("unchanged", "updated")
+    actions = [entry.action for entry in session.scalars(select(AuditEntry).order_by(AuditEntry.id))]
+    assert actions == ["created", "scheduled", "scheduled"]
+
+
+def test_mistakes_of_a_schedule_are_told_at_their_place() -> None:
+    # given a file with schedules that cannot be
+    text = SCHEDULED.replace("at: 13:30", 'at: "25:00"')
+    # when it is read, then each mistake is told where it stands
+    assert problems_of(text) == [
+        "connections[1].schedule.at: Write the time of day as hours and minutes: 03:00.",
+    ]
+    text = "connections: [{name: X, auth0: {domain: acme.auth0.com}, schedule: {kind: cron, cron: never, every: day}}]"
+    assert len(problems_of(text)) == 2
+    assert all(line.startswith("connections[1].schedule.") for line in problems_of(text))

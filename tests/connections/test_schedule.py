@@ -15,6 +15,9 @@ from webapp.connections.schedule import (
     ScheduleKind,
     Weekday,
     next_runs,
+    plain_schedule,
+    read_schedule,
+    shortest_gap,
 )
 
 BERLIN = "Europe/Berlin"
@@ -165,3 +168,83 @@ def test_no_cron_text_breaks_anything(text: str) -> None:
     except InvalidScheduleError:
         return
     assert next_runs(plan, datetime(2026, 11, 23, tzinfo=UTC), 1)
+
+
+schedules = st.one_of(
+    st.builds(Schedule, time_zone=zones, at=times, times_per_day=counts),
+    st.builds(Schedule, st.just(ScheduleKind.WEEKDAYS), zones, times, weekdays=weekdays),
+    st.builds(Schedule, st.just(ScheduleKind.DAY_OF_MONTH), zones, times, day=st.integers(LAST, 31)),
+    st.builds(
+        Schedule,
+        st.just(ScheduleKind.WEEKDAY_OF_MONTH),
+        zones,
+        times,
+        weekdays=st.tuples(st.sampled_from(Weekday)),
+        nth=st.integers(LAST, 4),
+    ),
+    st.builds(Schedule, st.just(ScheduleKind.CRON), zones, cron_text=st.sampled_from(["0 3 * * 1-5", "*/7 * 1 * *"])),
+)
+
+
+@given(schedules)
+def test_plain_data_of_a_schedule_says_when_it_runs(plan: Schedule) -> None:
+    # given any schedule
+    # when it is made plain data and read again
+    read = read_schedule(plain_schedule(plan))
+    # then it runs at the same times, in the same zone
+    assert (read.kind, read.cron, read.time_zone) == (plan.kind, plan.cron, plan.time_zone)
+
+
+@pytest.mark.parametrize(
+    ("plain", "field"),
+    [
+        ({"kind": "hourly"}, "kind"),
+        ({"kind": 5}, "kind"),
+        ({"at": "25:00"}, "at"),
+        ({"at": "3 o'clock"}, "at"),
+        ({"at": -1}, "at"),
+        ({"at": True}, "at"),
+        ({"at": None}, "at"),
+        ({"times_per_day": 5}, "times_per_day"),
+        ({"times_per_day": True}, "times_per_day"),
+        ({"times_per_day": "last"}, "times_per_day"),
+        ({"kind": "weekdays"}, "weekdays"),
+        ({"kind": "weekdays", "weekdays": "monday"}, "weekdays"),
+        ({"kind": "weekdays", "weekdays": [1]}, "weekdays"),
+        ({"kind": "day_of_month", "day": 0}, "day"),
+        ({"kind": "day_of_month", "day": 32}, "day"),
+        ({"kind": "weekday_of_month", "weekdays": ["monday"], "nth": 5}, "nth"),
+        ({"kind": "weekday_of_month", "weekdays": ["monday", "friday"]}, "weekdays"),
+        ({"kind": "cron", "cron": 5}, "cron"),
+        ({"kind": "cron"}, "cron_text"),
+        ({"time_zone": "Mars/Olympus"}, "time_zone"),
+        ({"time_zone": None}, "time_zone"),
+        ({"every": "day"}, "every"),
+    ],
+)
+def test_plain_data_that_says_nothing_good_is_refused_at_its_field(plain: dict[str, object], field: str) -> None:
+    # given plain data of a stranger
+    # when it is read, then the field to mend is told
+    with pytest.raises(InvalidScheduleError) as caught:
+        read_schedule(plain)
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize("at", ["03:05", "3:05", 185])
+def test_a_time_of_day_may_be_what_yaml_makes_of_it(at: object) -> None:
+    # given a time of day with or without quotes, which YAML reads as a number of base 60
+    # when it is read, then it is the same
+    assert read_schedule({"at": at}).at == time(3, 5)
+
+
+@pytest.mark.parametrize(
+    ("plan", "gap"),
+    [
+        (schedule("times_per_day", times_per_day=24), timedelta(hours=1)),
+        (schedule("weekdays", weekdays=(Weekday.MONDAY, Weekday.TUESDAY, Weekday.FRIDAY)), timedelta(days=1)),
+        (schedule("cron", cron_text="0,5 3 * * *"), timedelta(minutes=5)),
+        (schedule("day_of_month", day=31), timedelta(days=31)),
+    ],
+)
+def test_the_shortest_time_between_two_runs_is_known(plan: Schedule, gap: timedelta) -> None:
+    assert shortest_gap(plan, datetime(2026, 11, 23, tzinfo=UTC)) == gap

@@ -7,10 +7,12 @@ from sqlalchemy import select, update
 
 from tests.runs.workers import store_goals
 from webapp.connections.models import Connection, ImportGoalRow
+from webapp.connections.saving import Change
 from webapp.connections.schedule import Schedule, ScheduleKind, Weekday
+from webapp.connections.schedules import find_schedule, save_schedule, schedule_of
 from webapp.database import Database
 from webapp.runs.models import Run, RunTrigger
-from webapp.runs.scheduling import find_schedule, planned_connections, run_missed, run_on_schedule, save_schedule
+from webapp.runs.scheduling import planned_connections, run_missed, run_on_schedule
 
 DAILY = Schedule(time_zone="Europe/Amsterdam")
 WEEKLY = Schedule(ScheduleKind.WEEKDAYS, weekdays=(Weekday.MONDAY, Weekday.FRIDAY))
@@ -26,7 +28,8 @@ def database(database_url: str) -> Iterator[Database]:
 def save(database: Database, goal: ImportGoalRow, now: datetime, schedule: Schedule = DAILY, **switches: bool) -> None:
     with database.transaction() as session:
         connection = session.get_one(Connection, goal.connection_id)
-        save_schedule(session, connection, schedule, **({"is_on": True, "run_missed": True} | switches), now=now)
+        switches = {"is_on": True, "run_missed": True} | switches
+        save_schedule(session, connection, schedule, Change("ada", now), **switches)
 
 
 def runs(database: Database) -> list[tuple[int, str]]:
@@ -53,7 +56,9 @@ def test_a_schedule_is_kept_as_it_was_saved(database: Database, now: datetime, s
     # when a schedule is saved, then it is found again
     save(database, goal, now, schedule)
     with database.reading() as session:
-        assert find_schedule(session, session.get_one(Connection, goal.connection_id)) == schedule
+        row = find_schedule(session, session.get_one(Connection, goal.connection_id))
+        assert row is not None
+        assert schedule_of(row) == schedule
         assert [plan.is_active for plan in planned_connections(session)] == [True]
 
 

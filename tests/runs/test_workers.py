@@ -14,11 +14,12 @@ from tests.conftest import make_settings, wait_until
 from tests.runs.summing import PEOPLE, applied_once, make_tables, plan
 from tests.runs.workers import ask, living, read_run, store_goals, wait_for, working
 from webapp.connections.models import Connection, ImportGoalRow
+from webapp.connections.saving import Change
 from webapp.connections.schedule import Schedule
+from webapp.connections.schedules import save_schedule
 from webapp.database import Database
 from webapp.runs.models import Run, RunState
 from webapp.runs.requesting import stop_run
-from webapp.runs.scheduling import save_schedule
 from webapp.worker import dbos_config
 
 
@@ -205,7 +206,7 @@ def test_schedules_follow_the_connections_and_missed_times_get_one_run(database:
     missed_since = datetime.now(UTC) - timedelta(hours=3)
     with database.transaction() as session:
         connection = session.get_one(Connection, goal.connection_id)
-        save_schedule(session, connection, hourly, is_on=True, run_missed=True, now=missed_since)
+        save_schedule(session, connection, hourly, Change("ada", missed_since), is_on=True, run_missed=True)
     with working(database_url):
         # when a worker starts, then there is one run for all of them, and DBOS has the schedule
         wait_until(lambda: states_of_runs(database) == [RunState.FINISHED], seconds=30)
@@ -215,7 +216,8 @@ def test_schedules_follow_the_connections_and_missed_times_get_one_run(database:
         wait_until(lambda: dbos_schedules(database) == [("0 * * * *", "Europe/Amsterdam", "PAUSED")], seconds=20)
         # when it is switched on with another schedule, then DBOS has that one
         with database.transaction() as session:
-            save_schedule(session, connection, Schedule(), is_on=True, run_missed=True, now=datetime.now(UTC))
+            change = Change("ada", datetime.now(UTC))
+            save_schedule(session, connection, Schedule(), change, is_on=True, run_missed=True)
         switch(database, connection.id, is_on=True)
         wait_until(lambda: dbos_schedules(database) == [("0 3 * * *", "UTC", "ACTIVE")], seconds=20)
         # when the connection is deleted, then its schedule is too

@@ -19,6 +19,7 @@ from webapp.connections.configuration_file import (
     GoalConfiguration,
     ImportGoalConfiguration,
     InvalidConfigurationError,
+    ScheduleConfiguration,
 )
 from webapp.connections.goals import new_key, to_web_goal
 from webapp.connections.import_goals import plain_import_goal
@@ -35,6 +36,7 @@ from webapp.connections.saving import (
     save_connection,
     save_web_goal,
 )
+from webapp.connections.schedules import find_schedule, save_schedule
 from webapp.connections.signing_secrets import check_signing_secret
 from webapp.profiles.objectives import all_objectives, details_of, opt_out_zones
 from webapp.sealing import Sealer
@@ -78,6 +80,8 @@ def apply_configuration(
         place: Place = ("connections", index)
         secret = _secret(row.secret_variable, (*place, "auth0", "client_secret"), environment)
         connection, state = _apply_connection(session, row, place, change, _Sealing(sealer, secret))
+        if _apply_schedule(session, connection, row.schedule, change) and state == "unchanged":
+            state = "updated"
         applied.append(Applied("connection", connection.name, connection.key, state))
         for goal in row.goals:
             goal_place: Place = (*place, "goals", goal.position)
@@ -105,6 +109,7 @@ def export_configuration(session: Session, *, public_url: str) -> str:
                 "enabled": connection.is_on,
                 "auth0": auth0,
                 "objectives": list(connection.objectives),
+                **_plain_schedule(session, connection),
                 "goals": [
                     *(_plain_goal(goal, public_url=public_url) for goal in connection.goals),
                     *map(_plain_import_goal, connection.import_goals),
@@ -131,6 +136,11 @@ def _plain_consent(session: Session) -> dict[str, object]:
         "objectives": [row | {"legislations": list(row["legislations"])} for row in rows],
         "opt_out_zones": zones,
     }
+
+
+def _plain_schedule(session: Session, connection: Connection) -> dict[str, object]:
+    row = find_schedule(session, connection)
+    return {} if row is None else {"schedule": {**row.plain, "enabled": row.is_on, "run_missed": row.run_missed}}
 
 
 def _plain_goal(goal: Goal, *, public_url: str) -> dict[str, object]:
@@ -192,6 +202,15 @@ def _apply_connection(
         message = f"{error} Define it in the file, under objectives."
         raise InvalidConfigurationError([Problem((*place, "objectives"), message)]) from error
     return connection, "updated" if changed else "unchanged"
+
+
+def _apply_schedule(
+    session: Session, connection: Connection, wanted: ScheduleConfiguration | None, change: Change
+) -> bool:
+    if wanted is None:
+        return False
+    switches = {"is_on": wanted.is_on, "run_missed": wanted.run_missed}
+    return save_schedule(session, connection, wanted.schedule, change, **switches)
 
 
 def _secret(variable: str | None, place: Place, environment: Mapping[str, str]) -> str | None:

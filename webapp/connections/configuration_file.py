@@ -23,6 +23,8 @@ from webapp.connections.models import (
     MAX_LABELS,
     MAX_NAME_LENGTH,
 )
+from webapp.connections.schedule import FIELDS as SCHEDULE_FIELDS
+from webapp.connections.schedule import InvalidScheduleError, Schedule, read_schedule
 from webapp.profiles.consent import consent_rule
 from webapp.profiles.legislation import ZONES
 from webapp.profiles.objectives import MAX_DESCRIPTION_LENGTH as MAX_OBJECTIVE_DESCRIPTION_LENGTH
@@ -34,11 +36,12 @@ KEY_TO_COME = "key-to-come"
 """Stands in a goal read from a file without a key: `apply_configuration` gives it a real one."""
 
 _CONNECTION_FIELDS = frozenset(
-    {"name", "favourite", "labels", "description", "enabled", "auth0", "objectives", "goals"}
+    {"name", "favourite", "labels", "description", "enabled", "auth0", "objectives", "schedule", "goals"}
 )
 _AUTH0_FIELDS = frozenset({"domain", "client_id", "client_secret"})
 _GOAL_FIELDS = FIELDS - {"consent"} | {"kind", "enabled", "signing_secret"}
 _IMPORT_GOAL_FIELDS = IMPORT_FIELDS | {"kind", "enabled"}
+_SCHEDULE_FIELDS = SCHEDULE_FIELDS | {"enabled", "run_missed"}
 _OBJECTIVE_FIELDS = frozenset({"id", "name", "description", "needs_consent", "legislations"})
 _FILE_FIELDS = frozenset({"objectives", "opt_out_zones", "connections"})
 
@@ -75,8 +78,20 @@ class ImportGoalConfiguration:
 
 
 @dataclass(frozen=True, slots=True)
+class ScheduleConfiguration:
+    """A connection's schedule as the file has it."""
+
+    schedule: Schedule
+    is_on: bool
+    run_missed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionConfiguration:
-    """A connection as the file has it. ``secret_variable`` names the environment variable with the client secret."""
+    """A connection as the file has it. ``secret_variable`` names the environment variable with the client secret.
+
+    ``schedule`` is None where the file says nothing of it.
+    """
 
     name: str
     is_favourite: bool
@@ -89,6 +104,7 @@ class ConnectionConfiguration:
     goals: tuple[GoalConfiguration, ...]
     import_goals: tuple[ImportGoalConfiguration, ...] = ()
     objectives: tuple[str, ...] = ()
+    schedule: ScheduleConfiguration | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +230,21 @@ def _read_connection(row: _Row, *, public_url: str, allow_loopback: bool) -> Con
         goals=tuple(goal for goal in goals if isinstance(goal, GoalConfiguration)),
         import_goals=tuple(goal for goal in goals if isinstance(goal, ImportGoalConfiguration)),
         objectives=_read_objective_ids(row),
+        schedule=_read_schedule(row),
     )
+
+
+def _read_schedule(connection: _Row) -> ScheduleConfiguration | None:
+    if (plain := connection.plain.get("schedule")) is None:
+        return None
+    row = _Row(plain, (*connection.place, "schedule"), connection.problems, _SCHEDULE_FIELDS)
+    is_on, run_missed = row.flag("enabled", default=True), row.flag("run_missed", default=True)
+    try:
+        schedule = read_schedule({name: value for name, value in row.plain.items() if name in SCHEDULE_FIELDS})
+    except InvalidScheduleError as error:
+        row.complain("cron" if error.field == "cron_text" else error.field, str(error))
+        return None
+    return ScheduleConfiguration(schedule, is_on, run_missed)
 
 
 def _read_objectives(file: _Row) -> dict[str, ObjectiveDetails]:

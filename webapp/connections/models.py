@@ -1,6 +1,7 @@
-"""Tables of connections, goals, their kept revisions, mappings and identifier links."""
+"""Tables of connections, their schedules, goals, their kept revisions, mappings and identifier links."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -44,6 +45,22 @@ class Connection(Base):
     import_goals: Mapped[list["ImportGoalRow"]] = relationship(
         back_populates="connection", order_by="ImportGoalRow.id", cascade="all, delete-orphan", passive_deletes=True
     )
+
+
+class ConnectionSchedule(Base):
+    """When a connection's imports run. ``plain`` is what schedule.py makes of a Schedule.
+
+    Run times up to ``handled_until`` have had their runs: whoever moves it on makes the runs of a time, and nobody
+    else. With ``run_missed`` times that passed while no worker was there get one run together.
+    """
+
+    __tablename__ = "connection_schedules"
+
+    connection_id: Mapped[int] = mapped_column(ForeignKey("connections.id", ondelete="CASCADE"), primary_key=True)
+    plain: Mapped[dict[str, Any]] = mapped_column(JsonDocument)
+    is_on: Mapped[bool]
+    run_missed: Mapped[bool]
+    handled_until: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class StoredGoal(Base):

@@ -1,11 +1,12 @@
 """When a connection's imports run: in the wall time of a time zone, also when its clocks are changed."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from enum import IntEnum, StrEnum
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, pairwise
 from zoneinfo import ZoneInfo, available_timezones
 
 from croniter import CroniterBadDateError, croniter
@@ -15,8 +16,12 @@ TIMES_PER_DAY = (1, 2, 3, 4, 6, 8, 12, 24)
 LAST = 0
 """In place of a day's number, or of a weekday's: the last of the month."""
 SHOWN_RUNS = 5
+FIELDS = frozenset({"kind", "time_zone", "at", "times_per_day", "weekdays", "day", "nth", "cron"})
+"""What plain data of a schedule may have."""
+_LAST = "last"
 _CRON_FIELDS = 5
 _MAX_CRON_LENGTH = 200
+_TIME = re.compile(r"([01]?\d|2[0-3]):[0-5]\d", re.ASCII)
 
 
 class ScheduleKind(StrEnum):
@@ -93,6 +98,52 @@ def next_runs(schedule: Schedule, after: datetime, count: int = SHOWN_RUNS) -> l
     return list(islice(_runs(schedule, after), count))
 
 
+def shortest_gap(schedule: Schedule, after: datetime) -> timedelta:
+    """Return the shortest time between two of the next runs, of which a week's are looked at."""
+    runs = next_runs(schedule, after, 24 * 7)
+    # In UTC: two moments of one zone are subtracted as if its clocks were never changed.
+    moments = [each.astimezone(UTC) for each in runs]
+    return min((later - earlier for earlier, later in pairwise(moments)), default=timedelta.max)
+
+
+def plain_schedule(schedule: Schedule) -> dict[str, object]:
+    """Return the schedule as plain data, with the fields that count: for the database, YAML and JSON."""
+    plain: dict[str, object] = {"kind": schedule.kind.value, "time_zone": schedule.time_zone}
+    if schedule.kind is ScheduleKind.CRON:
+        return plain | {"cron": schedule.cron_text}
+    plain["at"] = schedule.at.isoformat("minutes")
+    match schedule.kind:
+        case ScheduleKind.TIMES_PER_DAY:
+            plain["times_per_day"] = schedule.times_per_day
+        case ScheduleKind.DAY_OF_MONTH:
+            plain["day"] = schedule.day or _LAST
+        case ScheduleKind.WEEKDAY_OF_MONTH:
+            plain["nth"] = schedule.nth or _LAST
+    if schedule.kind in {ScheduleKind.WEEKDAYS, ScheduleKind.WEEKDAY_OF_MONTH}:
+        plain["weekdays"] = [day.name.lower() for day in sorted(set(schedule.weekdays))]
+    return plain
+
+
+def read_schedule(plain: Mapping[str, object]) -> Schedule:
+    """Return what `plain_schedule` was made of. What is left out has its default. Raises InvalidScheduleError."""
+    if unknown := sorted(str(name) for name in plain.keys() - FIELDS):
+        raise InvalidScheduleError(unknown[0], f"Unknown; known are {', '.join(sorted(FIELDS))}.")
+    try:
+        kind = ScheduleKind(str(plain.get("kind", ScheduleKind.TIMES_PER_DAY)))
+    except ValueError as error:
+        raise InvalidScheduleError("kind", f"Must be one of {', '.join(ScheduleKind)}.") from error
+    return Schedule(
+        kind=kind,
+        time_zone=_read_text(plain, "time_zone", "UTC"),
+        at=_read_time(plain.get("at", "03:00")),
+        times_per_day=_read_number(plain, "times_per_day", 1),
+        weekdays=_read_weekdays(plain.get("weekdays", [])),
+        day=_read_number(plain, "day", 1),
+        nth=_read_number(plain, "nth", 1),
+        cron_text=_read_text(plain, "cron", ""),
+    )
+
+
 def is_run(schedule: Schedule, moment: datetime) -> bool:
     """Say if a moment that the cron text names is a run.
 
@@ -146,6 +197,44 @@ def _check_cron(schedule: Schedule) -> None:
         croniter(schedule.cron_text, datetime(2026, 1, 1, tzinfo=UTC)).get_next(datetime)
     except CroniterBadDateError as error:
         raise InvalidScheduleError("cron_text", "No year has such a day.") from error
+
+
+def _read_text(plain: Mapping[str, object], name: str, default: str) -> str:
+    value = plain.get(name, default)
+    if not isinstance(value, str):
+        raise InvalidScheduleError(name, "Must be text (put it in quotes).")
+    return value
+
+
+def _read_number(plain: Mapping[str, object], name: str, default: int) -> int:
+    value = plain.get(name, default)
+    if name in {"day", "nth"} and value == _LAST:
+        return LAST
+    # 0 stands for the last one here, and for nothing that people would write.
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise InvalidScheduleError(name, "Must be a number from 1 on.")
+    return value
+
+
+def _read_time(value: object) -> time:
+    # YAML 1.1 reads 13:30 as a number of base 60.
+    minutes = value if isinstance(value, int) and not isinstance(value, bool) else None
+    text = f"{minutes // 60:02}:{minutes % 60:02}" if minutes is not None and 0 <= minutes < 24 * 60 else str(value)
+    if not _TIME.fullmatch(text):
+        raise InvalidScheduleError("at", "Write the time of day as hours and minutes: 03:00.")
+    return time.fromisoformat(text.zfill(len("00:00")))
+
+
+def _read_weekdays(value: object) -> tuple[Weekday, ...]:
+    names = {day.name.lower(): day for day in Weekday}
+    if not isinstance(value, list) or not all(isinstance(name, str) and name in names for name in value):
+        raise InvalidScheduleError("weekdays", f"Must be a list of {', '.join(names)}.")
+    return tuple(dict.fromkeys(names[name] for name in value))
+
+
+def time_zones() -> list[str]:
+    """Return the names of all time zones, sorted."""
+    return sorted(_zones())
 
 
 @lru_cache(maxsize=1)

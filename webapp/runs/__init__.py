@@ -1,1 +1,1 @@
-"""Run history and received items: what happened, kept and shown."""
+"""Runs of imports: asked for, carried by workers through any kill, noted as they go."""

@@ -1,4 +1,4 @@
-"""Tables of received items, runs, schedules, and of the workers that carry the runs. No word names a person."""
+"""Tables of runs, and of the workers that carry them."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -8,29 +8,6 @@ from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, Text, tex
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.database import Base, JsonDocument, UtcDateTime
-
-
-class ReceivedItem(Base):
-    """A received token or login. ``outcome`` is a profile's state, or the slug of the problem that refused it.
-
-    ``person`` is the pseudonym that the log has too, ``profile`` a masked profile id; both are empty if not known.
-    """
-
-    __tablename__ = "received_items"
-    __table_args__ = (
-        Index("ix_received_items_goal_id_id", "goal_id", "id"),
-        {"sqlite_autoincrement": True},  # ids only grow: the stream and the pages of the list go by them
-    )
-
-    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True)
-    goal_id: Mapped[int] = mapped_column(ForeignKey("goals.id", ondelete="CASCADE"))
-    received_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    kind: Mapped[str] = mapped_column(String(10))
-    outcome: Mapped[str] = mapped_column(String(60))
-    is_accepted: Mapped[bool]
-    milliseconds: Mapped[float]
-    person: Mapped[str] = mapped_column(String(12))
-    profile: Mapped[str] = mapped_column(String(12))
 
 
 class RunState(StrEnum):
@@ -127,22 +104,6 @@ class RunLogLine(Base):
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
     at: Mapped[datetime] = mapped_column(UtcDateTime)
     text: Mapped[str] = mapped_column(Text)
-
-
-class ConnectionSchedule(Base):
-    """When a connection's imports run. ``plain`` are the fields of a Schedule.
-
-    Run times up to ``handled_until`` have had their runs: whoever moves it on makes the runs of a time, and nobody
-    else. With ``run_missed`` times that passed while no worker was there get one run together.
-    """
-
-    __tablename__ = "connection_schedules"
-
-    connection_id: Mapped[int] = mapped_column(ForeignKey("connections.id", ondelete="CASCADE"), primary_key=True)
-    plain: Mapped[dict[str, Any]] = mapped_column(JsonDocument)
-    is_on: Mapped[bool]
-    run_missed: Mapped[bool]
-    handled_until: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class WorkerHeartbeat(Base):

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from webapp.accounts.audit import record
 from webapp.connections.models import ImportGoalRow
 from webapp.errors import NotFoundError, WebsyncError
 from webapp.rows import Row, insert_missing
@@ -80,6 +81,23 @@ def request_run(
             found.is_full = found.is_full or is_full
             session.flush()
             return found
+
+
+def batch_goals(session: Session, connection_id: int) -> list[ImportGoalRow]:
+    """Return the import goals of a connection that runs are for: switched on, with batch import enabled."""
+    query = select(ImportGoalRow).where(ImportGoalRow.connection_id == connection_id, ImportGoalRow.is_on)
+    return [row for row in session.scalars(query.order_by(ImportGoalRow.id)) if is_batch(row)]
+
+
+def is_batch(goal: ImportGoalRow) -> bool:
+    """Say if runs are for this goal, whether it is switched on or not."""
+    return bool((goal.import_settings or {}).get("enable_batch", True))
+
+
+def record_request(session: Session, run: Run, goal: ImportGoalRow, *, actor: str, now: datetime) -> None:
+    """Write to the audit log who asked for a run."""
+    detail = {"goal": goal.key, "is_full": run.is_full}
+    record(session, actor=actor, action="requested", object_type="run", object_key=run.key, now=now, **detail)
 
 
 def find_run(session: Session, key: str) -> Run:

@@ -1,16 +1,16 @@
-"""Schedules of connections: kept, and turned into runs when a time has come."""
+"""Schedules of connections turned into runs, when a time has come."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from datetime import datetime, time, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from webapp.connections.models import Connection, ImportGoalRow
-from webapp.connections.schedule import Schedule, ScheduleKind, Weekday, is_run, next_runs
-from webapp.runs.models import ConnectionSchedule, RunTrigger
-from webapp.runs.requesting import request_run
+from webapp.connections.models import Connection, ConnectionSchedule
+from webapp.connections.schedule import Schedule, is_run, next_runs, read_schedule
+from webapp.runs.models import RunTrigger
+from webapp.runs.requesting import batch_goals, record_request, request_run
 
 MISSED_AFTER = timedelta(minutes=1)
 """A time that passed so long ago has been missed: workers make the runs of a time within about ten seconds."""
@@ -25,39 +25,24 @@ class PlannedConnection:
     is_active: bool
 
 
-def save_schedule(
-    session: Session, connection: Connection, schedule: Schedule, *, is_on: bool, run_missed: bool, now: datetime
-) -> None:
-    """Keep when a connection's imports run, from now on: times before ``now`` count as handled."""
-    row = session.get(ConnectionSchedule, connection.id) or ConnectionSchedule(connection_id=connection.id)
-    row.plain, row.is_on, row.run_missed, row.handled_until = _plain(schedule), is_on, run_missed, now
-    session.add(row)
-
-
-def find_schedule(session: Session, connection: Connection) -> Schedule | None:
-    """Return when a connection's imports run, None if nobody has said."""
-    row = session.get(ConnectionSchedule, connection.id)
-    return None if row is None else _read(row.plain)
-
-
 def planned_connections(session: Session) -> Iterator[PlannedConnection]:
     """Yield each connection that has a schedule."""
     query = select(ConnectionSchedule, Connection.is_on).join(Connection)
     for row, connection_is_on in session.execute(query):
-        yield PlannedConnection(row.connection_id, _read(row.plain), is_active=row.is_on and connection_is_on)
+        yield PlannedConnection(row.connection_id, read_schedule(row.plain), is_active=row.is_on and connection_is_on)
 
 
 def run_on_schedule(session: Session, connection_id: int, scheduled_at: datetime, *, now: datetime) -> None:
     """Queue the runs of a time that has come, unless somebody has, or connection or schedule are switched off."""
     row = session.get(ConnectionSchedule, connection_id)
-    if row is not None and is_run(_read(row.plain), scheduled_at):
+    if row is not None and is_run(read_schedule(row.plain), scheduled_at):
         _run_once(session, row, scheduled_at, now)
 
 
 def run_missed(session: Session, *, now: datetime) -> None:
     """Queue the runs of connections of which times passed while no worker was there: once, however many they were."""
     for row in session.scalars(select(ConnectionSchedule).where(ConnectionSchedule.run_missed)).all():
-        missed = next_runs(_read(row.plain), row.handled_until, 1)
+        missed = next_runs(read_schedule(row.plain), row.handled_until, 1)
         if missed and missed[0] <= now - MISSED_AFTER:
             _run_once(session, row, now, now)
 
@@ -74,23 +59,6 @@ def _run_once(session: Session, row: ConnectionSchedule, until: datetime, now: d
     )
     if moved is None:
         return
-    goals = (
-        select(ImportGoalRow)
-        .where(ImportGoalRow.connection_id == row.connection_id, ImportGoalRow.is_on)
-        .order_by(ImportGoalRow.id)
-    )
-    for goal in session.scalars(goals):
-        request_run(session, goal, RunTrigger.SCHEDULE, requested_by="", now=now)
-
-
-def _plain(schedule: Schedule) -> dict[str, object]:
-    return asdict(schedule) | {"at": schedule.at.isoformat(), "weekdays": [int(day) for day in schedule.weekdays]}
-
-
-def _read(plain: dict[str, object]) -> Schedule:
-    fields: dict[str, object] = plain | {
-        "kind": ScheduleKind(str(plain["kind"])),
-        "at": time.fromisoformat(str(plain["at"])),
-        "weekdays": tuple(Weekday(day) for day in plain["weekdays"]),  # type: ignore[attr-defined]
-    }
-    return Schedule(**fields)  # type: ignore[arg-type]
+    for goal in batch_goals(session, row.connection_id):
+        run = request_run(session, goal, RunTrigger.SCHEDULE, requested_by="", now=now)
+        record_request(session, run, goal, actor=RunTrigger.SCHEDULE, now=now)

@@ -16,11 +16,11 @@ from webapp.auth0.signing_keys import signing_keys
 from webapp.connections.goals import LiveGoal
 from webapp.connections.live_goals import live_goal
 from webapp.errors import WebsyncError
+from webapp.live.receiving import receiving, watch_received
 from webapp.profiles.consent import SaidConsent, answer_to
 from webapp.profiles.embedded import PROFILE_ID_PATTERN
 from webapp.profiles.store import ProfileState
 from webapp.rates import TooManyRequestsError
-from webapp.runs.receiving import receiving, watch_received
 from webapp.sealing import sealer
 from webapp.settings import settings
 from webapp.tokens.conflicts import keeping_conflicts

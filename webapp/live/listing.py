@@ -10,9 +10,9 @@ from sqlalchemy import Row, Select, select
 from sqlalchemy.orm import Session
 
 from webapp.errors import MalformedRequestError, problem_types
+from webapp.live.models import ReceivedItem
 from webapp.profiles.store import ProfileState
 from webapp.rows import table_of
-from webapp.runs.models import ReceivedItem
 
 PAGE_LENGTH = 50
 ACCEPTED, REFUSED = "accepted", "refused"

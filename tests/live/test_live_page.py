@@ -16,14 +16,14 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 
 from tests.conftest import browser_of, wait_until
+from tests.live.test_keeping import an_item, goal_id, keeper_of
 from tests.runs.conftest import served
-from tests.runs.test_keeping import an_item, goal_id, keeper_of
 from tests.tokens.conftest import Shop
 from tests.tokens.test_statements import noted_statements, table_scans
 from webapp.accounts.models import Admin
-from webapp.runs import streaming
-from webapp.runs.listing import PAGE_LENGTH
-from webapp.runs.streaming import LiveStreams
+from webapp.live import streaming
+from webapp.live.listing import PAGE_LENGTH
+from webapp.live.streaming import LiveStreams
 
 PATH = "/goals/shop-goal/live"
 
@@ -225,7 +225,7 @@ def test_an_open_stream_goes_on_until_its_time_is_over(monkeypatch: pytest.Monke
     # given an open stream
     monkeypatch.setattr(streaming, "STREAM_SECONDS", 3600.0)
     now = [0.0]
-    monkeypatch.setattr("webapp.runs.streaming.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("webapp.live.streaming.time.monotonic", lambda: now[0])
     stream = LiveStreams(1).events(lambda _: [], lambda: True, after=0)
     # when nothing comes, then it shows that it is there
     assert [next(stream) for _ in range(4)] == ["retry: 1000\n\n", ":\n\n", ":\n\n", ":\n\n"]

@@ -9,8 +9,8 @@ from webapp.accounts.session import session_watch
 from webapp.connections.goals import find_goal
 from webapp.database import database, reading
 from webapp.errors import MalformedRequestError
-from webapp.runs.listing import PAGE_LENGTH, ShownItem, check_outcome, list_items, list_outcomes, news
-from webapp.runs.streaming import live_streams
+from webapp.live.listing import PAGE_LENGTH, ShownItem, check_outcome, list_items, list_outcomes, news
+from webapp.live.streaming import live_streams
 from webapp.slow_clients import STREAMS
 
 MAX_ID = 2**63 - 1
@@ -27,7 +27,7 @@ def show(key: str) -> ResponseReturnValue:
     with reading() as session:
         goal = find_goal(session, key)
         return render_template(
-            "runs/live.html",
+            "live/show.html",
             goal=goal,
             connection=goal.connection,
             page=list_items(session, goal.id, outcome=outcome, before=before),

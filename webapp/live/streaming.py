@@ -14,7 +14,7 @@ import structlog
 from flask import current_app
 from sqlalchemy.exc import SQLAlchemyError
 
-from webapp.runs.listing import ShownItem
+from webapp.live.listing import ShownItem
 
 STREAM_SECONDS = 25.0
 LOOK_EVERY_SECONDS = 1.0

@@ -19,9 +19,9 @@ from sqlalchemy.orm import Session
 
 from webapp.connections.models import Goal
 from webapp.database import Database
+from webapp.live.models import ReceivedItem
 from webapp.metrics import Metrics
 from webapp.rows import insert_new, table_of
-from webapp.runs.models import ReceivedItem
 from webapp.sealing import Sealer
 
 MAX_KEPT = 1_000

@@ -12,8 +12,8 @@ from functools import partial
 from flask import Blueprint, Response, g, request
 
 from webapp.errors import problem_slug
+from webapp.live.keeping import NewItem, item_keeper
 from webapp.metrics import metrics
-from webapp.runs.keeping import NewItem, item_keeper
 
 
 @dataclass(slots=True)

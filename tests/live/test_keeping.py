@@ -16,9 +16,9 @@ from tests.tokens.conftest import Shop
 from tests.tokens.test_statements import noted_statements, table_scans
 from webapp.connections.goals import find_goal
 from webapp.connections.models import Goal
-from webapp.runs import keeping
-from webapp.runs.keeping import MAX_WAITING, ItemKeeper, NewItem, mask_profile_id
-from webapp.runs.models import ReceivedItem
+from webapp.live import keeping
+from webapp.live.keeping import MAX_WAITING, ItemKeeper, NewItem, mask_profile_id
+from webapp.live.models import ReceivedItem
 
 THREAD = "received items"
 

@@ -1,0 +1,1 @@
+"""The Live page: received tokens and logins, what came of them, kept and shown."""
