@@ -3,11 +3,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
 from tests.demo.conftest import RunningTenant, tenant  # noqa: F401, a fixture
+from tests.factories import make_import_goal
 from tests.runs.workers import store_goals
 from webapp.checking import Finding, check_all
+from webapp.connections.import_saving import add_import_goal
 from webapp.connections.models import Connection
+from webapp.connections.saving import Change
 from webapp.demo.seed import M2M_CLIENT_ID, M2M_CLIENT_SECRET, READER_CLIENT_ID, READER_CLIENT_SECRET
 from webapp.runs.heartbeats import begin_beating
 from webapp.runs.models import RunTrigger
@@ -92,6 +96,24 @@ def test_a_worker_that_is_missing_is_told_and_wrong_if_a_run_waits_for_it(
     (finding,) = [each for each in findings(app, "Nowhere") if each.text.startswith("workers:")]
     assert (finding.text, finding.is_good) == (text, is_good)
     assert ("websync worker" in finding.remedy) != has_worker
+
+
+def test_who_imports_users_needs_to_read_them(
+    app: Flask,
+    store: Callable[..., None],
+    tenant: RunningTenant,  # noqa: F811
+    now: datetime,
+) -> None:
+    # given a connection that imports, whose application may do nothing
+    store(tenant.base_url, M2M_CLIENT_ID, M2M_CLIENT_SECRET)
+    with tenant.state.change() as data:
+        for grant in data["client_grants"]:
+            grant["scope"] = []
+    with app.extensions["database"].transaction() as session:
+        connection = session.scalars(select(Connection)).one()
+        add_import_goal(session, connection, make_import_goal(), Change("ada", now), is_on=True)
+    # when everything is checked, then that is wrong too
+    assert "Shop: scope read:users" in wrong(findings(app))
 
 
 def test_each_missing_scope_is_named(

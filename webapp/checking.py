@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import redis
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import selectinload
 
 from webapp.auth0.key_fetching import FetchError, fetch_key_set
 from webapp.auth0.key_sets import KeySet
@@ -24,6 +25,8 @@ from webapp.runs.requesting import count_waiting
 from webapp.sealing import SealBrokenError, sealer
 from webapp.settings import settings
 
+IMPORT_SCOPES = frozenset({"read:users"})
+"""Without these no import goal can run."""
 OPTIONAL_SCOPES = {
     "read:users": "imports users, and tries a goal on a real user",
     "read:connections": "lists the databases to import from",
@@ -46,7 +49,8 @@ def check_all(connection_name: str | None = None) -> Iterator[Finding]:
     try:
         database().upgrade()
         with reading() as session:
-            connections = list(session.scalars(select(Connection).order_by(Connection.id)))
+            query = select(Connection).options(selectinload(Connection.import_goals)).order_by(Connection.id)
+            connections = list(session.scalars(query))
     except SQLAlchemyError as error:
         remedy = "Look at WEBSYNC_DATABASE_URL: is the server up, and may this user create tables?"
         yield Finding(False, f"database: {type(error).__name__}", remedy)
@@ -112,10 +116,11 @@ def _check_connection(connection: Connection) -> Iterator[Finding]:
         yield Finding(False, f"{name}: {error.title}: {error.detail}", remedy)
         return
     yield Finding(True, f"{name}: Auth0 accepts the credentials")
-    for scope in sorted(DEPLOY_SCOPES):
+    needed = DEPLOY_SCOPES | (IMPORT_SCOPES if connection.import_goals else frozenset())
+    for scope in sorted(needed):
         remedy = "" if scope in granted else "Auth0: Applications > APIs > Auth0 Management API > Machine to Machine."
         yield Finding(scope in granted, f"{name}: scope {scope}", remedy)
-    for scope, purpose in OPTIONAL_SCOPES.items():
+    for scope, purpose in ((scope, purpose) for scope, purpose in OPTIONAL_SCOPES.items() if scope not in needed):
         is_granted = "" if scope in granted else "not granted, "
         yield Finding(True, f"{name}: scope {scope} ({is_granted}optional: {purpose})")
 

@@ -17,6 +17,8 @@ from webapp.auth0.user_search import (
     Window,
     changed_users,
     count_changed_users,
+    count_changes,
+    count_users,
     linked_user_id,
     next_window,
 )
@@ -69,6 +71,33 @@ def test_more_than_a_search_gives_are_found_all_the_same(
     # when they are asked for, then all come
     users = list(changed_users(patient, since(hands, seconds=10), CUSTOMERS, ["email"]))
     assert len(set(ids(users))) == 2_500
+
+
+@pytest.mark.parametrize(("most", "expected"), [(5_000, 2_500), (100, None)])
+def test_changes_are_counted_past_what_a_search_tells(
+    many: RunningTenant, patient: ManagementClient, hands: Hands, most: int, expected: int | None
+) -> None:
+    # given 2,500 changes in a second
+    change(many, 2)
+    # when they are counted, up to so many
+    count = count_changes(patient, since(hands, seconds=10), CUSTOMERS, most=most)
+    # then it is their number, or more than was asked for
+    assert count == expected if expected else count > most
+
+
+def test_changes_that_no_search_can_part_are_more_than_can_be_said(
+    many: RunningTenant, patient: ManagementClient, hands: Hands
+) -> None:
+    # given 5,000 changes in a millisecond, when they are counted, then that ends
+    change(many, 1, spread_ms=1)
+    assert count_changes(patient, since(hands, days=300), CUSTOMERS, most=4_000) > 4_000
+
+
+def test_all_users_are_counted(many: RunningTenant, patient: ManagementClient) -> None:
+    # given 5,000 customers and some more, when they are counted, then it is all of them
+    with many.state.read() as data:
+        kept = len(data["users"])
+    assert count_users(patient) == 5_000 + kept
 
 
 def test_a_page_of_one_millisecond_and_more_is_read_whole(

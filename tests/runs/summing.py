@@ -19,7 +19,7 @@ from sqlalchemy.exc import IntegrityError
 
 from webapp.database import Database
 from webapp.errors import WebsyncError
-from webapp.runs.importers import Applied, Later, OpenImport, Position, RunOrder
+from webapp.runs.importers import Applied, Later, NotNowError, OpenImport, Position, RunOrder
 from webapp.settings import load_settings
 from webapp.worker import WorkerRefusedError, run_worker
 
@@ -31,6 +31,9 @@ TABLES = (
     "CREATE TABLE plans (goal_id INTEGER PRIMARY KEY, chunks INTEGER, gate INTEGER, trouble VARCHAR(20))",
 )
 """``plans`` says how many chunks a goal has, up to which its gate is open, and what goes wrong at the last."""
+
+_sent_away: set[str] = set()
+"""Runs that were told once that the tenant has no time."""
 
 
 class TroubleError(WebsyncError):
@@ -57,6 +60,9 @@ class SummingImport:
             return None
         if self._next >= gate:
             return Later(0.05)
+        if self._next == chunks - 1 and trouble == "busy" and self._order.run_key not in _sent_away:
+            _sent_away.add(self._order.run_key)
+            raise NotNowError(0.05)
         if self._next == chunks - 1 and trouble == "problem":
             raise TroubleError("It does not answer.")
         if self._next == chunks - 1 and trouble == "bug":

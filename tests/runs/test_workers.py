@@ -129,8 +129,8 @@ def test_a_run_goes_on_at_its_chunk_also_if_the_file_of_jobs_is_lost(make_sqlite
 
 
 def test_every_way_in_which_a_run_can_end(database: Database, database_url: str) -> None:
-    # given goals of six connections, of which each has another fate
-    fates = ("", "errors", "problem", "bug", "stopped", "deleted")
+    # given goals of seven connections, of which each has another fate
+    fates = ("", "busy", "errors", "problem", "bug", "stopped", "deleted")
     goals = {fate: store_goals(database, name=f"shop {fate}")[0] for fate in fates}
     for fate, goal in goals.items():
         plan(database, goal.id, chunks=4, gate=2 if fate in {"stopped", "deleted"} else 4, trouble=fate)
@@ -142,12 +142,13 @@ def test_every_way_in_which_a_run_can_end(database: Database, database_url: str)
         with database.transaction() as session:
             assert stop_run(session, keys["stopped"], now=datetime.now(UTC)) == RunState.STOPPING
             session.execute(delete(ImportGoalRow).where(ImportGoalRow.id == goals["deleted"].id))
-        runs = {fate: wait_for(database, keys[fate], is_over) for fate in fates[:5]}
+        runs = {fate: wait_for(database, keys[fate], is_over) for fate in fates[:6]}
         # then each ends in its state, at the chunk where it stood, with what is to be told of it
         assert worker.process.poll() is None
     outcome = {fate: (run.state, run.chunks, run.problem) for fate, run in runs.items()}
     assert outcome == {
         "": (RunState.FINISHED, 4, ""),
+        "busy": (RunState.FINISHED, 4, ""),
         "errors": (RunState.FINISHED_WITH_ERRORS, 4, ""),
         "problem": (RunState.FAILED, 3, "test-trouble"),
         "bug": (RunState.FAILED, 3, "internal-error"),

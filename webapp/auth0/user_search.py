@@ -17,6 +17,8 @@ from webapp.auth0.management_calls import ManagementCalls
 User = dict[str, Any]
 
 MAX_FOUND = 1_000
+MAX_COUNTS = 40
+"""So many times is asked how many users changed, for ever shorter times; then it is more than can be said."""
 PAGE_SIZE = 50
 OVERLAP = timedelta(minutes=5)
 """How far a window reaches back into the one before it: the search may know of a change only later."""
@@ -63,6 +65,31 @@ def count_changed_users(client: ManagementCalls, window: Window, connection: str
     return _page(client, window, connection, (), per_page=1).total
 
 
+def count_changes(client: ManagementCalls, window: Window, connection: str | None, *, most: int) -> int:
+    """Return how many users changed in ``window``, also where that is more than a search tells; past ``most``, any.
+
+    Needs ``read:users``.
+    """
+    count, waiting = 0, [window]
+    for _ in range(MAX_COUNTS):
+        if not waiting or count > most:
+            return count
+        each = waiting.pop()
+        found = count_changed_users(client, each, connection)
+        middle = _whole(each.since + (each.until - each.since) / 2)
+        if found < MAX_FOUND or middle <= each.since:
+            count += found
+        else:
+            waiting += [Window(middle, each.until), Window(each.since, middle - TICK)]
+    return most + 1
+
+
+def count_users(client: ManagementCalls) -> int:
+    """Return how many users the tenant has, of all connections. Needs ``read:users``."""
+    params = {"page": "0", "per_page": "1", "include_totals": "true", "fields": "user_id"}
+    return read(_Page, client.read_patiently("users", params)).total
+
+
 def changed_users(
     client: ManagementCalls, window: Window, connection: str | None = None, auth0_fields: Collection[str] = ()
 ) -> Iterator[User]:
@@ -85,7 +112,7 @@ def changed_users(
         moments = _moments(page.users, window)
         last = max(moments)
         if last > window.since:
-            seen = frozenset(user["user_id"] for user in page.users if _moment(user) == last)
+            seen = frozenset(user["user_id"] for user in page.users if moment_of(user) == last)
             window = replace(window, since=last)
         elif len(moments) < len(page.users):
             raise ChangesUnknownError("The search answers in no order. Export all users instead.")
@@ -152,13 +179,14 @@ def _page(
 
 def _moments(users: list[User], window: Window) -> list[datetime]:
     """Return the moments in ``window``. The search may find a user as they were, and show them as they are: newer."""
-    moments = [moment for user in users if window.since <= (moment := _moment(user)) <= window.until]
+    moments = [moment for user in users if window.since <= (moment := moment_of(user)) <= window.until]
     if not moments:
         raise ChangesUnknownError("The search answers with users of another time. Export all users instead.")
     return moments
 
 
-def _moment(user: User) -> datetime:
+def moment_of(user: User) -> datetime:
+    """Return the millisecond in which a user changed last. Raises ChangesUnknownError if that is not said."""
     text = user.get("updated_at")
     try:
         moment = datetime.fromisoformat(text) if isinstance(text, str) else None

@@ -13,7 +13,7 @@ from webapp.connections.import_saving import LiveImportGoal, consent_of
 from webapp.database import Database
 from webapp.importer.collecting import collecting_rarely
 from webapp.importer.mapping import DIGEST_BYTES, Elsewhere, MappedUser, UserMapper
-from webapp.importer.memory import ChunkKey, find_result, find_users, keep_result, keep_users
+from webapp.importer.memory import ChunkKey, find_result, find_users, keep_result, keep_users, step_key
 from webapp.importer.planning import Candidate, Terms, plan_user
 from webapp.importer.reading import BrokenLine, UnreadableFileError, User
 from webapp.importer.results import ImportProblem, ImportResult
@@ -26,6 +26,7 @@ from webapp.profiles.rounds import in_rounds
 from webapp.profiles.store import ProfileState
 from webapp.profiles.writing import ProfileChange, link_identities, store_profiles
 from webapp.rows import together
+from webapp.runs.importers import Position
 
 MAX_CHUNK_USERS = 1000
 MAX_CHUNK_BYTES = 8_000_000
@@ -51,6 +52,13 @@ class ImportRun:
     is_dry: bool = False
 
 
+class Step(NamedTuple):
+    """What a chunk is remembered by if its users may not come the same again, and where the run goes on after it."""
+
+    name: str
+    after: Position
+
+
 class _DryRunError(Exception):
     """Takes everything back."""
 
@@ -62,6 +70,7 @@ class _Chunk(NamedTuple):
     key: ChunkKey
     users: list[MappedUser]
     result: ImportResult
+    step: Step | None
 
 
 def chunks_of(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
@@ -95,8 +104,10 @@ class ChunkApplier:
         self._run = run
         self._mapper: UserMapper | None = None
 
-    def apply(self, entries: Sequence[Entry], *, now: datetime) -> ImportResult:
+    def apply(self, entries: Sequence[Entry], *, now: datetime, step: Step | None = None) -> ImportResult:
         """Apply a chunk, and return what came of it: the same again if this run has applied it before.
+
+        What makes two chunks the same is the ``step``, or else their users.
 
         Users of whom nothing has changed since the goal's last import are left out before anything is locked.
 
@@ -104,11 +115,11 @@ class ChunkApplier:
             NotFoundError: the goal was deleted meanwhile.
         """
         with collecting_rarely():
-            return self._apply_once(entries, now)
+            return self._apply_once(entries, now, step)
 
-    def _apply_once(self, entries: Sequence[Entry], now: datetime) -> ImportResult:
+    def _apply_once(self, entries: Sequence[Entry], now: datetime, step: Step | None) -> ImportResult:
         with self._database.reading() as session:
-            chunk = self._map(entries, read_definitions(session, self._properties))
+            chunk = self._map(entries, read_definitions(session, self._properties), step)
             if earlier := find_result(session, chunk.key):
                 return earlier
             changed = self._changed(session, chunk.users)
@@ -126,12 +137,12 @@ class ChunkApplier:
     def _properties(self) -> frozenset[str]:
         return self._run.goal.goal.properties | CONSENT_PROPERTIES
 
-    def _map(self, entries: Sequence[Entry], definitions: Definitions) -> _Chunk:
+    def _map(self, entries: Sequence[Entry], definitions: Definitions, step: Step | None) -> _Chunk:
         goal = self._run.goal
         if self._mapper is None or self._mapper.definitions != definitions:
             self._mapper = UserMapper(goal.goal, definitions, issuer=goal.tenant.issuer)
         read = self._mapper.read
-        users, result = [], ImportResult(read=len(entries))
+        users, result = [], ImportResult(read=len(entries), place=step.after if step else None)
         for entry in entries:
             found = read(entry) if type(entry) is User else entry
             if type(found) is MappedUser:
@@ -142,7 +153,8 @@ class ChunkApplier:
                 result.invalid += 1
                 result.note([ImportProblem(found.line, found.reason)])  # type: ignore[union-attr]
         parts = [f"{entries[0].line}".encode(), *(user.digest for user in users)]
-        return _Chunk(self._mapper, ChunkKey(self._run.id, _digest(parts)), users, result)
+        key = step_key(self._run.id, step.name) if step else ChunkKey(self._run.id, _digest(parts))
+        return _Chunk(self._mapper, key, users, result, step)
 
     def _changed(self, session: Session, users: Sequence[MappedUser]) -> list[MappedUser]:
         if self._run.is_full:
@@ -160,7 +172,7 @@ class ChunkApplier:
             lock_all_identifiers(session)
             definitions = read_definitions(session, self._properties)
         if definitions != chunk.mapper.definitions:
-            chunk = self._map(entries, definitions)
+            chunk = self._map(entries, definitions, chunk.step)
             changed = chunk.users
         candidates = [_candidate(chunk.mapper, user) for user in changed]
         if is_small:

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from hashlib import blake2b
 from typing import NamedTuple
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from webapp.importer.mapping import MappedUser
+from webapp.importer.mapping import DIGEST_BYTES, MappedUser
 from webapp.importer.models import AppliedChunk, ImportedUser
 from webapp.importer.results import ImportResult
 from webapp.rows import Lookup, insert_new, table_of, upsert
@@ -43,6 +44,17 @@ class ChunkKey(NamedTuple):
 
     run_id: str
     digest: bytes
+
+
+def step_key(run_id: str, step: str) -> ChunkKey:
+    """Return what a step of a run is remembered by, whoever is in it: the same users may not come again."""
+    return ChunkKey(run_id, blake2b(step.encode(), digest_size=DIGEST_BYTES).digest())
+
+
+def imported_user_ids(session: Session, goal_id: int, *, after: str, limit: int = 1000) -> Sequence[str]:
+    """Return the next ids of users that a goal has imported, in their order."""
+    query = select(ImportedUser.user_id).where(ImportedUser.goal_id == goal_id, ImportedUser.user_id > after)
+    return session.scalars(query.order_by(ImportedUser.user_id).limit(limit)).all()
 
 
 def find_users(session: Session, goal_id: int, user_ids: Iterable[str]) -> dict[str, Remembered]:

@@ -34,3 +34,18 @@ class AppliedChunk(Base):
     goal_id: Mapped[int] = mapped_column(ForeignKey("goals.id", ondelete="CASCADE"), index=True)
     result: Mapped[dict[str, Any]] = mapped_column(JsonDocument)
     applied_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class ImportCoverage(Base):
+    """Until when a goal's finished runs have brought every change. It holds for this revision and tenant alone.
+
+    ``exported_at`` is when the last of them exported everybody.
+    """
+
+    __tablename__ = "import_coverage"
+
+    goal_id: Mapped[int] = mapped_column(ForeignKey("goals.id", ondelete="CASCADE"), primary_key=True)
+    revision: Mapped[int]
+    issuer: Mapped[str] = mapped_column(String(255))
+    covered_until: Mapped[datetime] = mapped_column(UtcDateTime)
+    exported_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -56,7 +56,12 @@ class Terms(NamedTuple):
     @property
     def source(self) -> str:
         """What is shown to people beside the values."""
-        return f"Import goal {self.goal.name}"
+        return source_of(self.goal.name)
+
+
+def source_of(goal_name: str) -> str:
+    """Return what is shown to people beside the values that a goal of this name wrote."""
+    return f"Import goal {goal_name}"
 
 
 def plan_user(candidate: Candidate, facts: Facts, terms: Terms) -> Plan:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from webapp.profiles.store import ProfileState
-from webapp.runs.importers import MAX_LISTED_PROBLEMS
+from webapp.runs.importers import MAX_LISTED_PROBLEMS, Position
 
 MAX_NEWEST = 5
 MAX_KEPT_PROBLEMS = 1000
@@ -33,7 +33,8 @@ class ImportResult:
     ``elsewhere`` are of a database that the goal does not import; of the ``unchanged`` nothing has changed since the
     last import, so they were left out. All others were ``checked`` against the profiles, and ``states`` say what became
     of them. ``problem_count`` counts problems by their reasons, ``problems`` has the first of them; ``newest`` are ids
-    of the profiles that were created or updated last, the newest first.
+    of the profiles that were created or updated last, the newest first. ``swept`` counts users whom the tenant no
+    longer has by what became of them. ``place`` is where the run goes on after this chunk, if it has said so before.
     """
 
     read: int = 0
@@ -44,6 +45,8 @@ class ImportResult:
     problem_count: Counter[str] = field(default_factory=Counter)
     problems: list[ImportProblem] = field(default_factory=list)
     newest: list[str] = field(default_factory=list)
+    swept: Counter[str] = field(default_factory=Counter)
+    place: Position | None = None
 
     @property
     def checked(self) -> int:
@@ -88,6 +91,8 @@ class ImportResult:
             "problem_count": dict(self.problem_count),
             "problems": [list(problem) for problem in self.problems],
             "newest": self.newest,
+            "swept": dict(self.swept),
+            "place": self.place,
         }
 
     @classmethod
@@ -99,4 +104,6 @@ class ImportResult:
             problem_count=Counter(plain["problem_count"]),
             problems=[ImportProblem(*problem) for problem in plain["problems"]],
             newest=list(plain["newest"]),
+            swept=Counter(plain.get("swept", {})),
+            place=plain.get("place"),
         )

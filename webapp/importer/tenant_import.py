@@ -1,37 +1,28 @@
-"""Importing all users of a tenant, as a run that a worker carries: an export job, its file, its chunks.
-
-A run that goes on in another process fetches the file again and reads it up to where it was: Auth0 keeps it for a day.
-"""
+"""Importing the users of a tenant, as a run that a worker carries: everybody by an export, or those who changed."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
-from datetime import datetime
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
-from itertools import islice
-from typing import NamedTuple
 
-from snippets.fields import VERIFIED_BY
-from webapp.auth0.answers import ExportFileError
-from webapp.auth0.export_download import download_export
-from webapp.auth0.export_fields import ExportField, as_user, export_fields
-from webapp.auth0.export_jobs import ExportJob, ExportWatch, create_export
+from webapp.auth0.answers import Auth0UnavailableError
+from webapp.auth0.export_jobs import LONGEST_ABSENCE_SECONDS, MAX_MISSED_LOOKS, pause_seconds
 from webapp.auth0.management import ManagementClient
-from webapp.connections.import_goals import ImportGoal
 from webapp.connections.import_saving import LiveImportGoal, live_import_goal
 from webapp.connections.models import ImportGoalRow
 from webapp.database import Database
 from webapp.errors import NotFoundError, WebsyncError
-from webapp.importer.applying import ChunkApplier, Entry, ImportRun, chunks_of
-from webapp.importer.memory import forget_other_runs, forget_run
-from webapp.importer.reading import FileFormat, UnreadableFileError, User, open_users, stream_of
-from webapp.importer.results import ImportResult
-from webapp.runs.importers import Applied, Later, OpenImport, Position, Problem, RunOrder
-from webapp.runs.progress import PROBLEMS
+from webapp.importer.applying import ImportRun
+from webapp.importer.beginning import begin_place
+from webapp.importer.coverage import covered_until
+from webapp.importer.memory import forget_other_runs
+from webapp.importer.opened_import import OpenedImport, Work
+from webapp.importer.places import Place
+from webapp.runs.importers import Applied, Later, NotNowError, OpenImport, Position, RunOrder
 from webapp.sealing import SealBrokenError, sealer
 from webapp.settings import settings
-
-_DATABASE_FIELD = "identities[0].connection"
 
 
 class NotImportableError(WebsyncError):
@@ -52,43 +43,36 @@ class GoalChangedError(WebsyncError):
     slug, title, status = "goal-changed", "The goal was changed during its run", HTTPStatus.CONFLICT
 
 
-class _Place(NamedTuple):
-    """Where a run is: its export job, the goal's revision that this was made for, and the chunks that are done."""
-
-    job: str
-    revision: int
-    chunks: int
-
-    def as_position(self) -> Position:
-        return self._asdict()
-
-
 class TenantImporter:
     """Begins and opens imports of tenants. Runs within an app context."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._missed: Counter[str] = Counter()
 
     def begin(self, order: RunOrder) -> Position:
-        """Have Auth0 begin to export the users."""
+        """Look for those who changed since the last run, if that will do; else have Auth0 begin to export everybody."""
         goal, client = self._open_goal(order)
-        with client:
-            job = create_export(client, _fields(goal.goal))
+        now = datetime.now(UTC)
+        with self._database.reading() as session:
+            until = covered_until(session, goal, now=now)
+        with client, self._patience(order.run_key):
+            place = begin_place(client, goal.goal, until, is_full=order.is_full, now=now)
         with self._database.transaction() as session:
             forget_other_runs(session, goal.id, order.run_key)
-        return _Place(job, goal.goal.revision, 0).as_position()
+        return place.as_position()
 
     @contextmanager
     def open(self, order: RunOrder, position: Position) -> Iterator[OpenImport]:
-        """Go on with a job that has been begun."""
+        """Go on with what has been begun."""
         goal, client = self._open_goal(order)
-        place = _Place(**position)
+        place = Place(**position)
         with client:
             if goal.goal.revision != place.revision:
                 raise GoalChangedError("Its mappings are others now.")
             run = ImportRun(order.run_key, goal, is_full=order.is_full)
-            with closing(TenantImport(self._database, run, client, place)) as opened:
-                yield opened
+            with closing(OpenedImport(self._database, run, client, place)) as opened:
+                yield _PatientImport(opened, partial(self._patience, order.run_key))
 
     def _open_goal(self, order: RunOrder) -> tuple[LiveImportGoal, ManagementClient]:
         with self._database.reading() as session:
@@ -106,79 +90,37 @@ class TenantImporter:
             raise NotImportableError(str(error)) from error
         return goal, ManagementClient(goal.tenant, connection.auth0_client_id, secret)
 
+    @contextmanager
+    def _patience(self, run_key: str) -> Iterator[None]:
+        """Have the run wait while Auth0 has no time for it, and fail only if that lasts."""
+        try:
+            yield
+        except Auth0UnavailableError as error:
+            self._missed[run_key] += 1
+            if self._missed[run_key] > MAX_MISSED_LOOKS:
+                raise
+            absence_seconds = min(error.retry_after_seconds or 0.0, LONGEST_ABSENCE_SECONDS)
+            raise NotNowError(max(pause_seconds(self._missed[run_key]), absence_seconds)) from error
+        self._missed.pop(run_key, None)
 
-class TenantImport:
-    """An import that waits for its file, or reads it. Close it."""
 
-    def __init__(self, database: Database, run: ImportRun, client: ManagementClient, place: _Place) -> None:
-        self._database, self._run, self._client, self._place = database, run, client, place
-        self._fields = _fields(run.goal.goal)
-        self._applier = ChunkApplier(database, run)
-        self._watch = ExportWatch(client, place.job)
-        self._blocks: Iterator[bytes] | None = None
-        self._chunks: Iterator[list[Entry]] = iter(())
+class _PatientImport:
+    """An import that is open, and waits while Auth0 has no time."""
+
+    def __init__(self, opened: OpenedImport, patience: Callable[[], AbstractContextManager[None]]) -> None:
+        self._opened, self._patience = opened, patience
 
     @property
     def expected_users(self) -> int | None:
-        """Unknown: Auth0 does not say how many users a file has."""
-        return None
+        """About how many users come in all."""
+        return self._opened.expected_users
 
-    def next_chunk(self) -> list[Entry] | Later | None:
-        """Return the next users of the file, `Later` while Auth0 still writes it, None at its end."""
-        if self._blocks is None and (pause := self._look()) is not None:
-            return pause
-        try:
-            chunk = next(self._chunks, None)
-        except UnreadableFileError as error:
-            raise ExportFileError(f"The file cannot be read: {error}.") from error
-        if chunk is None:
-            with self._database.transaction() as session:
-                forget_run(session, self._run.id)
-        return chunk
+    def next_chunk(self) -> Work | Later | None:
+        """Return what to apply next."""
+        with self._patience():
+            return self._opened.next_chunk()
 
-    def apply(self, chunk: Sequence[Entry], *, now: datetime) -> Applied:
-        """Apply a chunk, once for this run."""
-        result = self._applier.apply(chunk, now=now)
-        self._place = self._place._replace(chunks=self._place.chunks + 1)
-        return Applied(
-            self._place.as_position(),
-            _counts(result),
-            has_errors=result.has_problems,
-            problems=[Problem(each.line, each.user_id, each.auth0_field, each.reason) for each in result.problems],
-            newest=result.newest,
-        )
-
-    def close(self) -> None:
-        """End the download."""
-        if self._blocks is not None:
-            self._blocks.close()  # type: ignore[attr-defined]  # it is a generator
-
-    def _look(self) -> Later | None:
-        """Look at the job: begin to read if it has completed, else say when to look again."""
-        found = self._watch.look()
-        if not isinstance(found, ExportJob):
-            return Later(found)
-        self._blocks = download_export(self._client, self._place.job)
-        users = open_users(stream_of(self._blocks), FileFormat.NDJSON)
-        # Whoever reads the same file from its beginning gets the same chunks.
-        self._chunks = islice(chunks_of(_as_users(users, self._fields)), self._place.chunks, None)
-        return None
-
-
-def _fields(goal: ImportGoal) -> tuple[ExportField, ...]:
-    """Return what the goal reads of a user."""
-    read = {row.auth0_field for row in goal.mappings} | {link.auth0_field for link in goal.links}
-    verified = {VERIFIED_BY[field] for field in read & VERIFIED_BY.keys()}
-    return export_fields(read | verified | {_DATABASE_FIELD})
-
-
-def _as_users(entries: Iterator[Entry], fields: Sequence[ExportField]) -> Iterator[Entry]:
-    for entry in entries:
-        yield entry._replace(fields=as_user(entry.fields, fields)) if type(entry) is User else entry
-
-
-def _counts(result: ImportResult) -> dict[str, int]:
-    counts = Counter({name: getattr(result, name) for name in ("read", "checked", "unchanged", "elsewhere", "invalid")})
-    counts.update({state.value.lower(): count for state, count in result.states.items()})
-    counts[PROBLEMS] = result.problem_count.total()
-    return {name: count for name, count in counts.items() if count}
+    def apply(self, chunk: Work, *, now: datetime) -> Applied:
+        """Apply it, once for this run."""
+        with self._patience():
+            return self._opened.apply(chunk, now=now)

@@ -38,7 +38,7 @@ class Applied:
     """What came of a chunk. ``counts`` are added to the run's; ``has_errors`` if some of the chunk was not imported.
 
     ``problems`` are all that ``counts`` has as *problems*, or the first `MAX_LISTED_PROBLEMS` of them. ``newest`` are
-    ids of profiles that were created or updated, the newest first.
+    ids of profiles that were created or updated, the newest first. A ``remark`` is what the run's log says of it.
     """
 
     position: Position
@@ -46,6 +46,7 @@ class Applied:
     has_errors: bool = False
     problems: Sequence[Problem] = ()
     newest: Sequence[str] = ()
+    remark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,15 @@ class Later:
     """There is nothing to apply yet: look again after so many seconds (the tenant still writes its export)."""
 
     wait_seconds: float
+
+
+class NotNowError(Exception):
+    """The tenant has no time now, and nothing was done: the same again after so many seconds."""
+
+    def __init__(self, wait_seconds: float) -> None:
+        """Have the run wait."""
+        super().__init__(wait_seconds)
+        self.wait_seconds = wait_seconds
 
 
 class OpenImport(Protocol):
@@ -74,7 +84,10 @@ class OpenImport(Protocol):
 
 
 class Importer(Protocol):
-    """Knows how to begin an import, and to go on with it in another process."""
+    """Knows how to begin an import, and to go on with it in another process.
+
+    Every method, and those of what it opens, may raise NotNowError.
+    """
 
     def begin(self, order: RunOrder) -> Position:
         """Return the first position. What it starts outside (an export job) is started again if it is killed here."""

@@ -63,8 +63,8 @@ def note_chunk(session: Session, run: Run, applied: Applied, *, after: int, now:
         counts[UNLISTED] += unlisted
     run.newest = [*applied.newest, *run.newest][:MAX_NEWEST]
     insert_new(session, RunProblem, _PROBLEM_COLUMNS, [(run.id, *each) for each in applied.problems[:room]])
-    told = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in applied.counts.items())
-    _log(session, run, f"Chunk {run.chunks}: {told}.", now)
+    told = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in applied.counts.items()) or "nothing"
+    _log(session, run, applied.remark or f"Chunk {run.chunks}: {told}.", now)
     if counts[UNLISTED] and UNLISTED not in run.counts:
         _log(session, run, f"The error list is full: it keeps {MAX_LISTED_PROBLEMS:,}, the others are counted.", now)
     run.counts = {name: count for name, count in counts.items() if count or name == ERRORS}

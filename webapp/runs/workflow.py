@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from webapp.database import Database, is_busy
 from webapp.errors import WebsyncError
-from webapp.runs.importers import Importer, Later, OpenImport, Position
+from webapp.runs.importers import Importer, Later, NotNowError, OpenImport, Position
 from webapp.runs.models import Run, RunState
 from webapp.runs.progress import RunTakenError, end_run, keep_run, note_beginning, note_chunk, order_of, take_run
 
@@ -88,6 +88,9 @@ class RunCarrier:
                 return self._advance(run_key)
         except RunTakenError:
             return _OVER
+        except NotNowError as error:
+            self._close(run_key)
+            return Step(is_over=False, wait_seconds=error.wait_seconds)
         except WebsyncError as error:
             return self._fail(run_key, error.slug, error.detail)
         except Exception as error:  # a bug of the importer ends its run, not the worker
