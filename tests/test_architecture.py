@@ -15,13 +15,14 @@ STOREYS = [
     {"trying"},
     {"code_pages", "tokens", "importer", "profile_pages"},
     {"runs", "live", "conflicts"},
+    {"notifications"},
     {"connections"},
     {"accounts"},
     {"profiles", "auth0"},
-    {"health"},
+    {"health", "mail", "webhooks"},
     {"metrics", "rates", "slow_clients"},
     {"errors"},
-    {"assets", "database", "group_commit", "logs", "moments", "rows", "sealing", "settings"},
+    {"assets", "database", "group_commit", "logs", "moments", "rows", "sealing", "settings", "smtp_url"},
 ]
 LEVELS = {room: level for level, rooms in enumerate(STOREYS) for room in rooms}
 # The list below the floors: modules there may use each other.

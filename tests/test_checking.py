@@ -3,14 +3,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
+from pydantic import SecretStr
 from sqlalchemy import select
 
 from tests.demo.conftest import RunningTenant, tenant  # noqa: F401, a fixture
 from tests.factories import make_import_goal
+from tests.receivers import mail_server
 from tests.runs.workers import store_goals
 from webapp.checking import Finding, check_all
 from webapp.connections.import_saving import add_import_goal
 from webapp.connections.models import Connection
+from webapp.connections.notifications import NotificationSettings, RunEvent, save_notifications
 from webapp.connections.saving import Change
 from webapp.demo.seed import M2M_CLIENT_ID, M2M_CLIENT_SECRET, READER_CLIENT_ID, READER_CLIENT_SECRET
 from webapp.runs.heartbeats import begin_beating
@@ -114,6 +117,33 @@ def test_who_imports_users_needs_to_read_them(
         add_import_goal(session, connection, make_import_goal(), Change("ada", now), is_on=True)
     # when everything is checked, then that is wrong too
     assert "Shop: scope read:users" in wrong(findings(app))
+
+
+def test_mail_that_cannot_be_sent_is_told_and_wrong_if_somebody_waits_for_it(app: Flask, now: datetime) -> None:
+    def finding(url: str | None) -> Finding:
+        smtp_url = None if url is None else SecretStr(url)
+        app.extensions["settings"] = app.extensions["settings"].model_copy(update={"smtp_url": smtp_url})
+        (found,) = [each for each in findings(app, "Nowhere") if each.text.startswith("mail:")]
+        return found
+
+    # given a connection without addresses, and no mail server, then that is all right
+    database = app.extensions["database"]
+    (goal,) = store_goals(database)
+    assert finding(None).is_good
+    # when it has addresses, then it is not
+    with database.transaction() as session:
+        connection = session.get_one(Connection, goal.connection_id)
+        wanted = NotificationSettings(("ops@example.com",), (RunEvent.FAILURE,))
+        save_notifications(session, connection, wanted, Change("ada", now))
+    assert finding(None).text == "mail: no server, and 1 connection has addresses to notify"
+    # and a server is asked if it takes mail
+    with mail_server() as mailbox:
+        assert finding(mailbox.url).text == "mail: 127.0.0.1 takes mail from websync@localhost"
+        mailbox.refusals[""] = "550 Not you"
+        assert "refuses the sender websync@localhost: 550 Not you" in finding(mailbox.url).text
+    down = finding(mailbox.url)
+    assert not down.is_good
+    assert "WEBSYNC_SMTP_URL" in down.remedy
 
 
 def test_each_missing_scope_is_named(

@@ -50,6 +50,14 @@ def test_production_starts_with_a_key_and_an_https_url(monkeypatch: pytest.Monke
         ({"WEBSYNC_LIMITS_URL": "redis://"}, "WEBSYNC_LIMITS_URL: must be memory:// or a Redis"),
         ({"WEBSYNC_LIMITS_URL": "redis://cache:99999"}, "WEBSYNC_LIMITS_URL: must be memory:// or a Redis"),
         ({"WEBSYNC_LIMITS_URL": "redis://cache/zero"}, "WEBSYNC_LIMITS_URL: must be memory:// or a Redis"),
+        ({"WEBSYNC_SMTP_URL": "mail.example.com"}, "WEBSYNC_SMTP_URL: must be an SMTP server"),
+        ({"WEBSYNC_SMTP_URL": "http://mail.example.com"}, "WEBSYNC_SMTP_URL: must be an SMTP server"),
+        ({"WEBSYNC_SMTP_URL": "smtp://mail.example.com:many"}, "WEBSYNC_SMTP_URL: must be an SMTP server"),
+        ({"WEBSYNC_SMTP_URL": "smtp://mail.example.com/path"}, "WEBSYNC_SMTP_URL: must be an SMTP server"),
+        ({"WEBSYNC_SMTP_URL": "smtp://me@mail.example.com"}, "WEBSYNC_SMTP_URL: must have both a user and a password"),
+        ({"WEBSYNC_SMTP_URL": "smtp://me:%C3%A4@mail.example.com"}, "WEBSYNC_SMTP_URL: must be printable ASCII"),
+        ({"WEBSYNC_MAIL_FROM": "Websync <websync@a.example>"}, "WEBSYNC_MAIL_FROM: is no e-mail address"),
+        ({"WEBSYNC_WEBHOOK_NETWORKS": "10.1.0.1/16"}, "WEBSYNC_WEBHOOK_NETWORKS: must be networks"),
         ({"WEBSYNC_ADDRESS_POSTS_PER_MINUTE": "-1"}, "WEBSYNC_ADDRESS_POSTS_PER_MINUTE: Input should be greater than"),
         ({"WEBSYNC_METRICS_TOKEN": "short"}, "WEBSYNC_METRICS_TOKEN: Value should have at least 16 items"),
         ({"WEBSYNC_MODE": "live"}, "WEBSYNC_MODE: Input should be 'production', 'development' or 'demo'"),
@@ -65,6 +73,21 @@ def test_a_wrong_setting_is_one_clear_line(monkeypatch: pytest.MonkeyPatch, chan
     # then exactly one line speaks of it
     assert len(caught.value.lines) == 1
     assert caught.value.lines[0].startswith(line)
+
+
+def test_mail_goes_out_in_the_name_of_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    # given a mail server, and networks inside that may be called
+    environment = {
+        "WEBSYNC_SMTP_URL": "smtps://me:s3cret@mail.example.com",
+        "WEBSYNC_WEBHOOK_NETWORKS": "10.1.0.0/16, ::1",
+    }
+    # when the settings are read
+    settings = load(monkeypatch, GOOD | environment)
+    # then the sender is a name at the public URL unless it is set, and the password shows nowhere
+    assert settings.mail_sender == "websync@websync.example.com"
+    assert load(monkeypatch, GOOD | {"WEBSYNC_MAIL_FROM": "ops@example.com"}).mail_sender == "ops@example.com"
+    assert [str(each) for each in settings.webhook_networks] == ["10.1.0.0/16", "::1/128"]
+    assert "s3cret" not in repr(settings) + repr(settings.mail_server)
 
 
 def test_every_mistake_has_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,7 @@ from webapp.live.streaming import LiveStreams
 from webapp.logs import configure_logs
 from webapp.metrics import install_metrics
 from webapp.moments import install_filters
+from webapp.notifications import views as notifications
 from webapp.profile_pages import objective_views as objectives
 from webapp.profile_pages import views as profile_pages
 from webapp.rates import Rates
@@ -104,6 +105,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         trying.bp,
         token_checker.bp,
         live.bp,
+        notifications.bp,
     )
     for blueprint in (health, *rooms):
         app.register_blueprint(blueprint)

@@ -16,9 +16,11 @@ from webapp.auth0.management import ManagementClient
 from webapp.auth0.tenant import InvalidDomainError, Tenant, parse_domain
 from webapp.code_pages.deployment import DEPLOY_SCOPES
 from webapp.code_pages.old_rules import RULE_SCOPE
-from webapp.connections.models import Connection
+from webapp.connections.models import Connection, ConnectionNotifications
+from webapp.connections.notifications import settings_of
 from webapp.database import database, reading
 from webapp.errors import WebsyncError
+from webapp.mail import MailError, ask_mail_server
 from webapp.rates import MEMORY_URL, rates
 from webapp.runs.heartbeats import count_living
 from webapp.runs.requesting import count_waiting
@@ -58,6 +60,7 @@ def check_all(connection_name: str | None = None) -> Iterator[Finding]:
     yield Finding(True, f"database: {database().engine.dialect.name}, tables up to date")
     yield _check_limits()
     yield _check_worker()
+    yield _check_mail()
     chosen = [each for each in connections if connection_name in {None, each.name, each.key}]
     if not chosen and connection_name is not None:
         yield Finding(False, f"connections: none is called {connection_name}", "See the page Connections.")
@@ -90,6 +93,24 @@ def _check_worker() -> Finding:
     if not waiting:
         return Finding(True, "workers: none", remedy)
     return Finding(False, f"workers: none, and {waiting} run{'s wait' if waiting > 1 else ' waits'} for one", remedy)
+
+
+def _check_mail() -> Finding:
+    server = settings().mail_server
+    if server is None:
+        remedy = "Name a mail server in WEBSYNC_SMTP_URL, such as smtp://user:password@mail.example.com:587."
+        with reading() as session:
+            waiting = sum(bool(settings_of(row).emails) for row in session.scalars(select(ConnectionNotifications)))
+        if waiting:
+            told = "1 connection has" if waiting == 1 else f"{waiting} connections have"
+            return Finding(False, f"mail: no server, and {told} addresses to notify", remedy)
+        return Finding(True, "mail: no server, so no e-mail is sent", remedy)
+    try:
+        ask_mail_server(settings())
+    except MailError as error:
+        remedy = "Look at WEBSYNC_SMTP_URL and WEBSYNC_MAIL_FROM, and if this machine can reach that server."
+        return Finding(False, f"mail: {error}", remedy)
+    return Finding(True, f"mail: {server.host} takes mail from {settings().mail_sender}")
 
 
 def _check_connection(connection: Connection) -> Iterator[Finding]:

@@ -1,6 +1,7 @@
 """Settings: environment variables named ``WEBSYNC_…``, checked before anything starts (docs/settings.md)."""
 
 import difflib
+import ipaddress
 import os
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
@@ -15,11 +16,15 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from snippets.goals import LOOPBACK_HOSTS
+from webapp.smtp_url import MailServer, read_address, read_smtp_url
 
 PREFIX = "WEBSYNC_"
 DEVELOPMENT_KEY = "d2Vic3luYy1kZXZlbG9wbWVudC1rZXktbm90LXNhZmU="
 """A key that everybody can read here: for development only, refused in production."""
 KEY_ADVICE = "Make one with: python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
+
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class SettingsError(Exception):
@@ -68,6 +73,9 @@ class Settings(BaseSettings):
     metrics_token: SecretStr | None = Field(default=None, min_length=16)
     executor_id: str = Field(default="", max_length=100, pattern="^[A-Za-z0-9_.-]*$")
     worker_lost_seconds: int = Field(default=30, ge=3, le=3600)
+    smtp_url: SecretStr | None = None
+    mail_from: str = ""
+    webhook_networks: Annotated[tuple[Network, ...], NoDecode] = ()
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
     @classmethod
@@ -129,6 +137,29 @@ class Settings(BaseSettings):
             )
         return url
 
+    @field_validator("smtp_url")
+    @classmethod
+    def _check_smtp_url(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is None or not url.get_secret_value():
+            return None
+        read_smtp_url(url.get_secret_value())
+        return url
+
+    @field_validator("mail_from")
+    @classmethod
+    def _check_mail_from(cls, address: str) -> str:
+        return read_address(address) if address else ""
+
+    @field_validator("webhook_networks", mode="before")
+    @classmethod
+    def _read_networks(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            return tuple(ipaddress.ip_network(each.strip()) for each in value.split(",") if each.strip())
+        except ValueError as error:
+            raise ValueError("must be networks such as 10.1.0.0/16,192.168.7.9, separated by commas") from error
+
     @field_validator("public_url")
     @classmethod
     def _check_public_url(cls, url: str) -> str:
@@ -165,6 +196,16 @@ class Settings(BaseSettings):
     def allows_loopback_tenant(self) -> bool:
         """Whether an Auth0 domain may be plain http on this computer, as the demo tenant's is."""
         return self.mode is not Mode.PRODUCTION
+
+    @property
+    def mail_server(self) -> MailServer | None:
+        """Where mail goes out, None if it does not."""
+        return None if self.smtp_url is None else read_smtp_url(self.smtp_url.get_secret_value())
+
+    @property
+    def mail_sender(self) -> str:
+        """The address in whose name mail goes out."""
+        return self.mail_from or f"websync@{urlsplit(self.public_url).hostname}"
 
     @property
     def is_https(self) -> bool:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from webapp.app import create_app
 from webapp.database import Database
 from webapp.importer.tenant_import import TenantImporter
+from webapp.notifications.sending import Notifier
 from webapp.runs import dispatching
 from webapp.runs.executor_locks import ExecutorLocks, executor_locks
 from webapp.runs.heartbeats import beat, begin_beating, forget_worker, leave, lost_workers
@@ -83,6 +84,7 @@ class Worker:
         settings: Settings = app.extensions["settings"]
         self._database: Database = app.extensions["database"]
         self._carrier, self._locks, self._executor_id = carrier, locks, executor_id
+        self._notifier = Notifier(app)
         self._lost_after = timedelta(seconds=settings.worker_lost_seconds)
         self._config = dbos_config(settings, executor_id)
         self._beat_at = self._aligned_at = datetime.min.replace(tzinfo=UTC)
@@ -98,6 +100,7 @@ class Worker:
         DBOS.register_queue(
             dispatching.QUEUE, worker_concurrency=dispatching.RUNS_PER_WORKER, polling_interval_sec=TICK_SECONDS
         )
+        self._notifier.start()
         log.info("worker_started", executor=self._executor_id)
 
     def work(self, stopping: threading.Event) -> None:
@@ -111,6 +114,7 @@ class Worker:
     def stop(self) -> None:
         """Leave the runs after their current steps, and say so: others need not wait until they miss a heartbeat."""
         is_done = self._carrier.stop(seconds=STOP_SECONDS)
+        self._notifier.stop()
         DBOS.destroy()
         if is_done:
             try:

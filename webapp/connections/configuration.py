@@ -21,6 +21,11 @@ from webapp.connections.configuration_file import (
     InvalidConfigurationError,
     ScheduleConfiguration,
 )
+from webapp.connections.configured_notifications import (
+    apply_notifications,
+    check_webhook_secret,
+    plain_notifications,
+)
 from webapp.connections.goals import new_key, to_web_goal
 from webapp.connections.import_goals import plain_import_goal
 from webapp.connections.import_saving import add_import_goal, save_import_goal, to_import_goal
@@ -90,6 +95,12 @@ def apply_configuration(
         for wanted_import in row.import_goals:
             goal_place = (*place, "goals", wanted_import.position)
             applied.append(_apply_import_goal(session, connection, wanted_import, goal_place, change))
+        if row.notifications is not None:
+            secret_place: Place = (*place, "notifications", "webhook", "secret")
+            secret = _secret(row.notifications.secret_variable, secret_place, environment)
+            check_webhook_secret(secret, secret_place)
+            state = apply_notifications(session, connection, row.notifications, change, secret=secret, sealer=sealer)
+            applied.append(Applied("notifications", connection.name, connection.key, state))
     return applied
 
 
@@ -100,6 +111,7 @@ def export_configuration(session: Session, *, public_url: str) -> str:
         auth0: dict[str, object] = {"domain": connection.auth0_domain, "client_id": connection.auth0_client_id}
         if connection.sealed_client_secret is not None:
             auth0["client_secret"] = {"env": secret_variable_name(connection.name)}
+        told = plain_notifications(session, connection, secret_variable_name(connection.name, of="WEBHOOK_SECRET"))
         rows.append(
             {
                 "name": connection.name,
@@ -110,6 +122,7 @@ def export_configuration(session: Session, *, public_url: str) -> str:
                 "auth0": auth0,
                 "objectives": list(connection.objectives),
                 **_plain_schedule(session, connection),
+                **({"notifications": told} if told else {}),
                 "goals": [
                     *(_plain_goal(goal, public_url=public_url) for goal in connection.goals),
                     *map(_plain_import_goal, connection.import_goals),

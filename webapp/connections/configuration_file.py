@@ -1,7 +1,7 @@
 """Connections and goals as a YAML file: read, with every mistake reported at its place.
 
 Secrets are never in the file: ``client_secret: {env: NAME}`` names the environment variable that has it, and so does
-``signing_secret`` of a goal.
+``signing_secret`` of a goal, and ``secret`` of a webhook.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,6 +23,11 @@ from webapp.connections.models import (
     MAX_LABELS,
     MAX_NAME_LENGTH,
 )
+from webapp.connections.notifications import (
+    InvalidNotificationsError,
+    NotificationSettings,
+    read_notification_settings,
+)
 from webapp.connections.schedule import FIELDS as SCHEDULE_FIELDS
 from webapp.connections.schedule import InvalidScheduleError, Schedule, read_schedule
 from webapp.profiles.consent import consent_rule
@@ -30,14 +35,29 @@ from webapp.profiles.legislation import ZONES
 from webapp.profiles.objectives import MAX_DESCRIPTION_LENGTH as MAX_OBJECTIVE_DESCRIPTION_LENGTH
 from webapp.profiles.objectives import MAX_NAME_LENGTH as MAX_OBJECTIVE_NAME_LENGTH
 from webapp.profiles.objectives import RESERVED_IDS, ObjectiveDetails, terms_of
+from webapp.webhooks.destinations import MAX_URL_LENGTH
 
 MAX_FILE_BYTES = 1_000_000
 KEY_TO_COME = "key-to-come"
 """Stands in a goal read from a file without a key: `apply_configuration` gives it a real one."""
 
 _CONNECTION_FIELDS = frozenset(
-    {"name", "favourite", "labels", "description", "enabled", "auth0", "objectives", "schedule", "goals"}
+    {
+        "name",
+        "favourite",
+        "labels",
+        "description",
+        "enabled",
+        "auth0",
+        "objectives",
+        "schedule",
+        "notifications",
+        "goals",
+    }
 )
+_NOTIFICATION_FIELDS = frozenset({"email", "webhook"})
+_EMAIL_FIELDS = frozenset({"to", "events"})
+_WEBHOOK_FIELDS = frozenset({"url", "events", "secret"})
 _AUTH0_FIELDS = frozenset({"domain", "client_id", "client_secret"})
 _GOAL_FIELDS = FIELDS - {"consent"} | {"kind", "enabled", "signing_secret"}
 _IMPORT_GOAL_FIELDS = IMPORT_FIELDS | {"kind", "enabled"}
@@ -87,6 +107,14 @@ class ScheduleConfiguration:
 
 
 @dataclass(frozen=True, slots=True)
+class NotificationsConfiguration:
+    """Whom to tell of runs. ``secret_variable`` names the environment variable with the webhook's secret."""
+
+    settings: NotificationSettings
+    secret_variable: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionConfiguration:
     """A connection as the file has it. ``secret_variable`` names the environment variable with the client secret.
 
@@ -105,6 +133,7 @@ class ConnectionConfiguration:
     import_goals: tuple[ImportGoalConfiguration, ...] = ()
     objectives: tuple[str, ...] = ()
     schedule: ScheduleConfiguration | None = None
+    notifications: NotificationsConfiguration | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +226,13 @@ class _Row:
             return default
         return value
 
+    def texts(self, name: str) -> list[str]:
+        value = self.rows(name)
+        if not all(isinstance(each, str) for each in value):
+            self.complain(name, "Must be a list of texts.")
+            return []
+        return value
+
     def rows(self, name: str) -> list[Any]:
         value = self.plain.get(name) or []
         if not isinstance(value, list):
@@ -231,6 +267,7 @@ def _read_connection(row: _Row, *, public_url: str, allow_loopback: bool) -> Con
         import_goals=tuple(goal for goal in goals if isinstance(goal, ImportGoalConfiguration)),
         objectives=_read_objective_ids(row),
         schedule=_read_schedule(row),
+        notifications=_read_notifications(row, allow_loopback=allow_loopback),
     )
 
 
@@ -245,6 +282,29 @@ def _read_schedule(connection: _Row) -> ScheduleConfiguration | None:
         row.complain("cron" if error.field == "cron_text" else error.field, str(error))
         return None
     return ScheduleConfiguration(schedule, is_on, run_missed)
+
+
+def _read_notifications(row: _Row, *, allow_loopback: bool) -> NotificationsConfiguration | None:
+    if "notifications" not in row.plain:
+        return None
+    place: Place = (*row.place, "notifications")
+    both = _Row(row.plain["notifications"], place, row.problems, _NOTIFICATION_FIELDS)
+    email = _Row(both.plain.get("email") or {}, (*place, "email"), row.problems, _EMAIL_FIELDS)
+    webhook = _Row(both.plain.get("webhook") or {}, (*place, "webhook"), row.problems, _WEBHOOK_FIELDS)
+    try:
+        settings = read_notification_settings(
+            email.texts("to"),
+            email.texts("events"),
+            webhook.text("url", longest=MAX_URL_LENGTH),
+            webhook.texts("events"),
+            allow_loopback=allow_loopback,
+        )
+    except InvalidNotificationsError as error:
+        names = {"emails": (email, "to"), "email_events": (email, "events"), "webhook_url": (webhook, "url")}
+        part, name = names.get(error.field, (webhook, "events"))
+        part.complain(name, str(error))
+        return None
+    return NotificationsConfiguration(settings, _secret_variable(webhook, "secret"))
 
 
 def _read_objectives(file: _Row) -> dict[str, ObjectiveDetails]:

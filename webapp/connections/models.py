@@ -63,6 +63,24 @@ class ConnectionSchedule(Base):
     handled_until: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+class ConnectionNotifications(Base):
+    """Whom a connection tells of its runs, and of which (notifications.py).
+
+    ``sealed_webhook_secrets`` sign, the newest first; the second only until a while after ``secret_made_at``.
+    """
+
+    __tablename__ = "connection_notifications"
+
+    connection_id: Mapped[int] = mapped_column(ForeignKey("connections.id", ondelete="CASCADE"), primary_key=True)
+    emails: Mapped[list[str]] = mapped_column(JsonDocument, default=list)
+    email_events: Mapped[list[str]] = mapped_column(JsonDocument, default=list)
+    webhook_url: Mapped[str] = mapped_column(Text, default="")
+    webhook_events: Mapped[list[str]] = mapped_column(JsonDocument, default=list)
+    sealed_webhook_secrets: Mapped[list[str]] = mapped_column(JsonDocument, default=list)
+    secret_made_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    version: Mapped[int] = mapped_column(default=0)
+
+
 class StoredGoal(Base):
     """A goal of either kind at its newest revision. Its rows stand in two tables of their own.
 

@@ -9,6 +9,7 @@ import webapp.conflicts.models
 import webapp.connections.models
 import webapp.importer.models
 import webapp.live.models
+import webapp.notifications.models
 import webapp.profiles.models
 import webapp.runs.models
 import webapp.tokens.models  # noqa: F401, the tables register themselves

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from webapp.rows import insert_new
+from webapp.runs.announcing import announce_end
 from webapp.runs.importers import MAX_LISTED_PROBLEMS, Applied, Position, RunOrder
 from webapp.runs.models import ACTIVE_STATES, Run, RunLogLine, RunProblem, RunState
 
@@ -71,11 +72,12 @@ def note_chunk(session: Session, run: Run, applied: Applied, *, after: int, now:
 
 
 def end_run(session: Session, run: Run, state: RunState, *, now: datetime, problem: str = "", detail: str = "") -> None:
-    """Note how the run ended."""
+    """Note how the run ended, and have those told who want to hear of it."""
     if state is RunState.FINISHED and run.counts.get(ERRORS):
         state = RunState.FINISHED_WITH_ERRORS
     run.state, run.ended_at, run.problem, run.problem_detail = state, now, problem, detail
     _log(session, run, f"The run is {state.replace('_', ' ')}{f' ({problem}): {detail}' if problem else '.'}", now)
+    announce_end(session, run, now=now)
 
 
 def order_of(run: Run) -> RunOrder:

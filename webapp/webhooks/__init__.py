@@ -1,0 +1,1 @@
+"""Webhooks that Websync sends: signed, and only to places that may be called."""
