@@ -1,91 +1,92 @@
-"""All users of a tenant, imported by `websync worker` through an export job that the demo tenant really carries out."""
+"""All users of a tenant, imported by `websync worker` through an export job that the demo tenant really carries out.
+
+Workers are killed at random moments. What they leave in the end is what an import leaves that nobody disturbs.
+"""
 
 import os
+import random
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 
 import pytest
-from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from snippets.goals import IdentifierLink, MergeStrategy
 from tests.conftest import TEST_KEY, wait_until
 from tests.demo.conftest import RunningTenant, tenant  # noqa: F401, a fixture
 from tests.factories import make_import_goal
+from tests.importer.carrying import Runs, running
 from tests.runs.workers import ask, read_run, wait_for
 from webapp.connections.import_goals import ImportMapping
-from webapp.connections.import_saving import add_import_goal
 from webapp.connections.models import Connection, ImportGoalRow
-from webapp.connections.saving import Change
 from webapp.database import Database
-from webapp.demo.faults import JobOutcome, set_faults
-from webapp.demo.population import populate
-from webapp.demo.seed import M2M_CLIENT_ID, M2M_CLIENT_SECRET
+from webapp.demo.faults import JobOutcome
 from webapp.errors import NotFoundError
-from webapp.importer.models import AppliedChunk
-from webapp.importer.tenant_import import GoalChangedError, NotImportableError, TenantImporter
-from webapp.profiles.models import Profile
+from webapp.importer.tenant_import import GoalChangedError, NotImportableError
 from webapp.runs.importers import RunOrder
 from webapp.runs.models import Run, RunState
-from webapp.sealing import Sealer
 
-USERS = 4_200
-"""Generated ones, beside those whom the tenant always has: five chunks."""
-GOAL = make_import_goal(
-    links=(IdentifierLink("user_id", "auth0_user_id"),),
-    mappings=(
+USERS = 2_500
+"""Generated ones, beside those whom the tenant always has: more than 120 chunks of tests/importer/small_chunks.py."""
+KILLS = 10
+GOAL = {
+    "links": (IdentifierLink("user_id", "auth0_user_id"),),
+    "mappings": (
         ImportMapping("user_id", "auth0_user_id"),
         ImportMapping("email", "email"),
         ImportMapping("logins_count", "logins", strategy=MergeStrategy.SUM),
+        ImportMapping("app_metadata.points", "points", strategy=MergeStrategy.SUM),
     ),
-)
+    "databases": (),
+}
+NAME = make_import_goal().name
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    database = Database(database_url)
-    yield database
-    database.close()
+def runs(make_sqlite: Callable[[], str], tenant: RunningTenant) -> Iterator[Runs]:  # noqa: F811
+    """The import goal of a tenant with many users, on SQLite."""
+    for each in running(make_sqlite(), tenant, USERS):
+        each.save(**GOAL)
+        yield each
 
 
 @pytest.fixture
-def goal(database: Database, tenant: RunningTenant) -> ImportGoalRow:  # noqa: F811
-    """The import goal of a tenant with many users."""
-    with tenant.state.change() as data:
-        populate(data, "Customers", USERS)
-    now = datetime.now(UTC)
-    with database.transaction() as session:
-        connection = Connection(
-            key="shop",
-            name="Shop",
-            auth0_domain=tenant.base_url,
-            auth0_client_id=M2M_CLIENT_ID,
-            sealed_client_secret=Sealer([TEST_KEY]).seal(M2M_CLIENT_SECRET),
-            created_at=now,
-            updated_at=now,
-        )
-        session.add(connection)
-        session.flush()
-        return add_import_goal(session, connection, GOAL, Change("ada", now), is_on=True).goal
+def goal(runs: Runs) -> ImportGoalRow:
+    return goal_of(runs)
 
 
-def environment_of(database: Database) -> dict[str, str]:
+def goal_of(runs: Runs) -> ImportGoalRow:
+    with runs.database.reading() as session:
+        return session.scalars(select(ImportGoalRow)).one()
+
+
+@pytest.fixture
+def undisturbed(make_sqlite: Callable[[], str], tenant: RunningTenant) -> Iterator[Runs]:  # noqa: F811
+    """The same, imported by nobody who is killed."""
+    for each in running(make_sqlite(), tenant, USERS):
+        each.save(**GOAL)
+        yield each
+
+
+def environment_of(runs: Runs, **more: str) -> dict[str, str]:
     return os.environ | {
         "WEBSYNC_MODE": "demo",
-        "WEBSYNC_DATABASE_URL": database.url,
+        "WEBSYNC_DATABASE_URL": runs.database.url,
         "WEBSYNC_SECRET_KEYS": TEST_KEY,
         "WEBSYNC_LOG_LEVEL": "ERROR",
+        "WEBSYNC_WORKER_LOST_SECONDS": "3",
+        **more,
     }
 
 
 @contextmanager
-def worker(database: Database) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run `websync worker`."""
-    command = [sys.executable, "-m", "webapp.cli", "worker"]
-    process = subprocess.Popen(command, env=environment_of(database), start_new_session=True)
+def worker(runs: Runs, **settings: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run `websync worker`, with chunks of few users."""
+    command = [sys.executable, "-m", "tests.importer.small_chunks"]
+    process = subprocess.Popen(command, env=environment_of(runs, **settings), start_new_session=True)
     try:
         yield process
     finally:
@@ -98,45 +99,77 @@ def is_over(run: Run) -> bool:
     return run.ended_at is not None
 
 
-def imported(database: Database) -> tuple[int, int]:
-    """Return how many profiles there are, and the sum of all their logins."""
-    with database.reading() as session:
-        profiles = session.scalars(select(Profile)).all()
-    return len(profiles), sum(
-        int(each.properties["logins"]["values"][0]) for each in profiles if "logins" in each.properties
-    )
+@pytest.fixture
+def dice() -> random.Random:
+    """Chance, which can be had again."""
+    seed = int(os.environ.get("WEBSYNC_TEST_SEED", random.SystemRandom().randrange(1_000_000)))
+    sys.stderr.write(f"WEBSYNC_TEST_SEED={seed}\n")  # pytest shows it if the test fails
+    return random.Random(seed)
 
 
-def test_all_users_of_a_tenant_are_imported_once_although_the_worker_is_killed(
-    database: Database,
-    goal: ImportGoalRow,
-    tenant: RunningTenant,  # noqa: F811
+def kill_at_random(runs: Runs, key: str, process: "subprocess.Popen[bytes]", dice: random.Random) -> None:
+    """Kill a worker some chunks on, somewhere in the next one or between two."""
+    wanted = read_run(runs.database, key).chunks + dice.randint(0, 5)
+    wait_for(runs.database, key, lambda run: run.state == RunState.RUNNING and run.chunks >= wanted)
+    threading.Event().wait(dice.uniform(0, 0.05))
+    process.kill()
+    process.wait(timeout=10)
+
+
+def assert_same(runs: Runs, undisturbed: Runs, run: Run) -> None:
+    expected = undisturbed.run()
+    assert (run.state, run.problem) == (RunState.FINISHED, "")
+    assert {name: count for name, count in run.counts.items() if count} == dict(expected.counts)
+    assert run.counts["created"] == run.counts["read"] > USERS
+    assert runs.profiles() == undisturbed.profiles()
+    assert runs.profile_count() == undisturbed.profile_count()
+    assert runs.remembered_chunks() == 0
+
+
+def test_an_import_comes_to_the_same_though_its_worker_is_killed_ten_times(
+    runs: Runs, undisturbed: Runs, dice: random.Random
 ) -> None:
-    # given somebody who types the command, and a worker that is killed after the first chunk
-    command = [sys.executable, "-m", "webapp.cli", "import", GOAL.name]
-    typed = subprocess.Popen(command, env=environment_of(database), stdout=subprocess.PIPE, text=True)
-    with worker(database) as first:
-        key = wait_for_key(database)
-        wait_for(database, key, lambda run: run.chunks >= 1)
-        first.kill()
-        first.wait(timeout=10)
-    assert read_run(database, key).state == RunState.RUNNING
-    # when another one goes on
-    with worker(database):
-        run = wait_for(database, key, is_over)
+    # given somebody who types the command
+    command = [sys.executable, "-m", "webapp.cli", "import", NAME]
+    typed = subprocess.Popen(command, env=environment_of(runs), stdout=subprocess.PIPE, text=True)
+    key = wait_for_key(runs.database)
+    # when its worker is killed ten times before the run is over
+    for _ in range(KILLS):
+        with worker(runs) as process:
+            kill_at_random(runs, key, process, dice)
+        assert not is_over(read_run(runs.database, key))
+    with worker(runs):
+        run = wait_for(runs.database, key, is_over)
         told, _ = typed.communicate(timeout=30)
-        once = imported(database)
-        # then all users are there, the command says so, and nothing of the run is left to be remembered
-        assert (run.state, run.problem) == (RunState.FINISHED, "")
-        assert run.counts["read"] == run.counts["created"] == once[0] > USERS
+        # then all is as if nothing had happened, and the command says so
+        assert_same(runs, undisturbed, run)
         assert typed.returncode == 0
-        assert f"{once[0]:,}" in told
-        with database.reading() as session:
-            assert session.scalar(select(func.count()).select_from(AppliedChunk)) == 0
-        # and the next run finds everybody unchanged: no login counts twice
-        again = wait_for(database, ask(database, goal), is_over)
-    assert again.counts["unchanged"] == once[0]
-    assert imported(database) == once
+        assert f"{run.counts['read']:,}" in told
+        # and the next run finds everybody unchanged: nothing is summed again
+        again = wait_for(runs.database, ask(runs.database, goal_of(runs)), is_over)
+    assert again.counts["unchanged"] == run.counts["read"]
+    assert runs.profiles() == undisturbed.profiles()
+
+
+def test_an_import_comes_to_the_same_though_one_of_two_workers_is_killed(
+    make_postgresql: Callable[[], str],
+    tenant: RunningTenant,  # noqa: F811
+    undisturbed: Runs,
+    dice: random.Random,
+) -> None:
+    # given two workers, of which one has begun to import
+    for runs in running(make_postgresql(), tenant, USERS):
+        runs.save(**GOAL)
+        key = ask(runs.database, goal_of(runs))
+        with worker(runs, WEBSYNC_EXECUTOR_ID="a") as a, worker(runs, WEBSYNC_EXECUTOR_ID="b") as b:
+            run = wait_for(runs.database, key, lambda run: run.chunks > 0)
+            # when that one is killed
+            kill_at_random(runs, key, {"a": a, "b": b}[run.executor_id], dice)
+            first = run.executor_id
+            # then the other one goes on, and all is as if nothing had happened
+            run = wait_for(runs.database, key, is_over)
+        assert run.executor_id != first
+        assert_same(runs, undisturbed, run)
 
 
 def wait_for_key(database: Database) -> str:
@@ -151,18 +184,17 @@ def wait_for_key(database: Database) -> str:
     return keys[0]
 
 
-def test_what_hinders_an_import_is_told(database: Database, goal: ImportGoalRow, tenant: RunningTenant) -> None:  # noqa: F811
+def test_what_hinders_an_import_is_told(runs: Runs, goal: ImportGoalRow) -> None:
     # given a tenant whose jobs fail
-    with tenant.state.change() as data:
-        set_faults(data, job_outcome=JobOutcome.FAILS)
-    with worker(database):
+    runs.fault(job_outcome=JobOutcome.FAILS)
+    with worker(runs):
         # when it is imported, then the run has failed, and says why
-        run = wait_for(database, ask(database, goal), is_over)
+        run = wait_for(runs.database, ask(runs.database, goal), is_over)
         assert (run.state, run.problem) == (RunState.FAILED, "export-failed")
         # given a connection without a secret, then that is told
-        with database.transaction() as session:
+        with runs.database.transaction() as session:
             session.get_one(Connection, goal.connection_id).sealed_client_secret = None
-        run = wait_for(database, ask(database, goal), is_over)
+        run = wait_for(runs.database, ask(runs.database, goal), is_over)
     assert (run.state, run.problem, run.problem_detail) == (
         RunState.FAILED,
         "not-importable",
@@ -171,11 +203,12 @@ def test_what_hinders_an_import_is_told(database: Database, goal: ImportGoalRow,
 
 
 def test_a_goal_that_is_saved_during_its_run_ends_it_before_it_reads_what_is_not_there(
-    app: Flask, database: Database, goal: ImportGoalRow
+    runs: Runs, goal: ImportGoalRow
 ) -> None:
     # given a run that has begun
-    importer, order = TenantImporter(database), RunOrder("run-1", goal.id, goal.connection_id, is_full=False)
-    with app.app_context():
+    importer, database = runs.importer, runs.database
+    order = RunOrder("run-1", goal.id, goal.connection_id, is_full=False)
+    with runs.app.app_context():
         position = importer.begin(order)
         # when the goal is saved with other mappings, and another worker goes on
         with database.transaction() as session:

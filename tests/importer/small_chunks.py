@@ -1,0 +1,13 @@
+"""`websync worker` with chunks of few users, so that a short import has many.
+
+As a process: ``python -m tests.importer.small_chunks``, with the settings in the environment.
+"""
+
+from webapp.cli import main
+from webapp.importer import applying
+
+USERS_OF_A_CHUNK = 20
+
+if __name__ == "__main__":
+    applying.MAX_CHUNK_USERS = USERS_OF_A_CHUNK
+    main(["worker"])
