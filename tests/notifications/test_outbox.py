@@ -67,7 +67,7 @@ def test_a_mail_and_a_webhook_tell_of_a_run(
     text = message.get_body(("plain",)).get_content()  # type: ignore[union-attr]  # it has one
     html = message.get_body(("html",)).get_content()  # type: ignore[union-attr]
     assert f"http://localhost:8000/runs/{key}" in text
-    assert "Read                         1,200" in text
+    assert "Read" + " " * 43 + "1,200" in text
     assert "Auth0 said <no>." in text
     assert "Auth0 said &lt;no&gt;." in html
     assert f'href="http://localhost:8000/runs/{key}"' in html

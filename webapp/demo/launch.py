@@ -28,6 +28,7 @@ from webapp.connections.models import Goal
 from webapp.connections.saving import Change
 from webapp.database import database, reading, transaction
 from webapp.demo.first_goal import Ports, demo_configuration
+from webapp.demo.mailbox import Mailbox, mail_server
 from webapp.demo.seed import M2M_CLIENT_SECRET
 from webapp.demo.shop import create_shop
 from webapp.demo.state import TenantState
@@ -58,12 +59,14 @@ def run(folder: Path, ports: Ports) -> None:
     with ExitStack() as stack:
         # The tenant first: whatever the others ask of it is there. And if its port is taken, perhaps by another demo,
         # nothing has been changed yet, and the sign-in link of that one still works.
-        tenant = create_tenant(ports.tenant_url, TenantState(folder / "tenant.json"), websync_url=ports.websync_url)
+        state, mails = TenantState(folder / "tenant.json"), Mailbox()
+        tenant = create_tenant(ports.tenant_url, state, websync_url=ports.websync_url, mails=mails)
         stack.enter_context(_served(tenant, ports.tenant, "the demo tenant"))
         link, goal_key = _prepare(settings, ports)
         shop = create_shop(ports.tenant_url, ports.websync_url, goal_key=goal_key)
         stack.enter_context(_served(shop, ports.shop, "the demo shop"))
-        service = stack.enter_context(_websync(settings, folder))
+        smtp_url = stack.enter_context(mail_server(mails))
+        service = stack.enter_context(_websync(settings, folder, smtp_url))
         _wait_until_ready(service, ports, stopped)
         print(_welcome(link, goal_key, ports), flush=True)
         while not stopped.wait(0.5):
@@ -142,7 +145,7 @@ def _served(app: Flask, port: int, name: str) -> Iterator[BaseWSGIServer]:
 
 
 @contextmanager
-def _websync(settings: Settings, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+def _websync(settings: Settings, folder: Path, smtp_url: str) -> Iterator[subprocess.Popen[bytes]]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)} | {
         f"{PREFIX}MODE": Mode.DEMO,
         f"{PREFIX}DATABASE_URL": settings.database_url,
@@ -150,6 +153,7 @@ def _websync(settings: Settings, folder: Path) -> Iterator[subprocess.Popen[byte
         f"{PREFIX}PUBLIC_URL": settings.public_url,
         f"{PREFIX}PORT": str(settings.port),
         f"{PREFIX}LOG_LEVEL": settings.log_level,
+        f"{PREFIX}SMTP_URL": smtp_url,
     }
     # A session of its own: Ctrl+C reaches this process only, which then stops the other in order.
     process = subprocess.Popen(
@@ -191,5 +195,6 @@ def _welcome(link: str, goal_key: str | None, ports: Ports) -> str:
     3. Log in at the shop as a visitor:  {ports.shop_url}/
     4. See the visitor's profile change: {ports.websync_url}/profiles
 
-  The demo tenant itself: {ports.tenant_url}/    Stop with Ctrl+C.
+  The demo tenant itself: {ports.tenant_url}/    Mail that Websync sends: {ports.tenant_url}/mailbox
+  Stop with Ctrl+C.
 """

@@ -3,7 +3,7 @@
 import itertools
 import json
 
-from flask import Flask, g, redirect, render_template, request, url_for
+from flask import Flask, current_app, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
@@ -12,6 +12,7 @@ from webapp.assets import STATIC, TEMPLATES
 from webapp.demo import (
     authorization,
     controls,
+    mailbox,
     management,
     management_actions,
     management_bindings,
@@ -33,11 +34,14 @@ for part in PARTS:
     management.bp.register_blueprint(part.bp)
 
 
-def create_tenant(base_url: str, state: TenantState, *, websync_url: str | None = None) -> Flask:
+def create_tenant(
+    base_url: str, state: TenantState, *, websync_url: str | None = None, mails: mailbox.Mailbox | None = None
+) -> Flask:
     """Return the tenant as an application that is to be served at ``base_url``; its issuer is that plus a slash.
 
     All its ids and secrets are public knowledge, so whoever serves it binds to loopback only. Raises ValueError for a
-    ``base_url`` on any other host. Its Actions may call Websync at ``websync_url``, and nobody else.
+    ``base_url`` on any other host. Its Actions may call Websync at ``websync_url``, and nobody else. What
+    comes to ``mails`` can be read at ``/mailbox``.
     """
     app = Flask(__name__, template_folder=str(TEMPLATES), static_folder=str(STATIC), static_url_path="/static")
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
@@ -53,6 +57,8 @@ def create_tenant(base_url: str, state: TenantState, *, websync_url: str | None 
     app.register_blueprint(management_jobs.files)
     app.extensions["demo_form_key"] = controls.new_form_key()
     app.register_blueprint(controls.bp)
+    app.extensions["demo_mailbox"] = mails
+    app.register_blueprint(mailbox.bp)
     app.add_url_rule("/", view_func=show_tenant)
     app.add_url_rule("/favicon.ico", view_func=show_icon)
     app.add_template_filter(shown_json)
@@ -87,6 +93,7 @@ def show_tenant() -> ResponseReturnValue:
             rules=data.get("rules", []),
             logs=data["logs"][:20],
             controls=controls.controls_of(data),
+            has_mailbox=current_app.extensions["demo_mailbox"] is not None,
         )
 
 

@@ -15,14 +15,17 @@ _COUNT_NAMES = {
     "checked": "Checked",
     "created": "Created",
     "modified": "Updated",
-    "deleted": "Deleted",
+    "cleared": "Cleared, since Auth0 no longer has them",
+    "deleted": "Deleted, since Auth0 no longer has them",
     "unchanged": "Unchanged",
     "notfound": "Not found",
     "consent_mismatch": "Skipped for consent",
     "elsewhere": "Of other databases",
     "invalid": "Invalid",
-    "errors": "Chunks with errors",
+    "problems": "Problems",
 }
+_ERRORS = "errors"
+"""Chunks of which not everything was imported: nothing that people count."""
 _TITLES = {
     "finished": "is finished",
     "finished_with_errors": "is finished, with errors",
@@ -62,7 +65,7 @@ class News:
     @property
     def counted(self) -> list[tuple[str, int]]:
         """The counts that are not zero, with their names for people."""
-        names = [*_COUNT_NAMES, *(name for name in self.counts if name not in _COUNT_NAMES)]
+        names = [*_COUNT_NAMES, *(name for name in self.counts if name not in {*_COUNT_NAMES, _ERRORS})]
         found = [(name, self.counts.get(name, 0)) for name in names]
         return [(_COUNT_NAMES.get(name, name.replace("_", " ")), count) for name, count in found if count]
 
