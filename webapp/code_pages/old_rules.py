@@ -10,9 +10,9 @@ from http import HTTPStatus
 
 from snippets.rendering import RULE_ID
 from webapp.auth0.answers import Auth0AnswerError
-from webapp.auth0.management import ManagementClient, Rule
-from webapp.code_pages.tenant_access import CALL_ERRORS, open_tenant
+from webapp.auth0.management import Rule
 from webapp.connections.models import Connection
+from webapp.connections.tenant_access import CALL_ERRORS, tenant_client
 from webapp.errors import WebsyncError
 
 RULE_SCOPE = "read:rules"
@@ -75,8 +75,7 @@ def read_old_rule(text: str) -> OldRule:
 def search_rules(connection: Connection, name: str) -> RuleSearch:
     """Ask the connection's tenant for the Rules of this name. A tenant that cannot be asked is no error here."""
     try:
-        tenant, secret = open_tenant(connection)
-        with ManagementClient(tenant, connection.auth0_client_id, secret) as client:
+        with tenant_client(connection) as client:
             # Ids go into code and addresses, so what is no id is no Rule.
             rules = tuple(rule for rule in client.rules() if RULE_ID.fullmatch(rule.id))
     except CALL_ERRORS as error:

@@ -15,10 +15,10 @@ from webapp.code_pages.deployment import DEPLOY_SCOPES, DeploymentState, compare
 from webapp.code_pages.models import Deployment
 from webapp.code_pages.sdk_choice import chosen_sdk
 from webapp.code_pages.sdk_guides import GUIDE_GROUPS, GUIDES, SdkGuide
-from webapp.code_pages.tenant_access import has_credentials
 from webapp.connections.exchange_secrets import usable_secret
 from webapp.connections.goals import find_goal, to_web_goal
 from webapp.connections.models import Connection, Goal
+from webapp.connections.tenant_access import has_credentials
 from webapp.database import reading
 from webapp.sealing import sealer
 from webapp.settings import settings

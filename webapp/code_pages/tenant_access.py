@@ -7,33 +7,25 @@ from flask import url_for
 from markupsafe import Markup
 
 from snippets.goals import WebGoal
-from webapp.auth0.answers import Auth0AnswerError, Auth0RefusedError, Auth0UnavailableError, MissingScopeError
 from webapp.auth0.management import ManagementClient
-from webapp.auth0.tenant import InvalidDomainError, Tenant, parse_domain
+from webapp.auth0.tenant import Tenant
 from webapp.code_pages.deployment import remembered_deployment
 from webapp.code_pages.models import Deployment
 from webapp.connections.goals import find_goal, to_web_goal
-from webapp.connections.models import Connection
+from webapp.connections.tenant_access import CALL_ERRORS, open_tenant
 from webapp.database import reading
 from webapp.errors import WebsyncError
-from webapp.sealing import SealBrokenError, sealer
 from webapp.settings import settings
 
 
 class NotDeployableError(WebsyncError):
-    """The goal or its connection lacks something that deploying, or comparing with the tenant, needs."""
+    """The goal lacks something that deploying its Action needs."""
 
     slug, title, status = "not-deployable", "The Action cannot be deployed yet", HTTPStatus.CONFLICT
 
 
-CALL_ERRORS = (
-    Auth0AnswerError,
-    Auth0RefusedError,
-    Auth0UnavailableError,
-    MissingScopeError,
-    NotDeployableError,
-)
-"""What a page explains when a call to a tenant fails, or cannot even be made."""
+DEPLOY_ERRORS = (*CALL_ERRORS, NotDeployableError)
+"""What a page explains when deploying fails, or cannot even be tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +45,7 @@ class CallableGoal:
 
 
 def read_callable_goal(key: str) -> CallableGoal:
-    """Return the goal with this key, and what calling its tenant needs. Raises NotFoundError, NotDeployableError."""
+    """Return the goal with this key, and what calling its tenant needs. Raises NotFoundError, NotCallableError."""
     with reading() as session:
         row = find_goal(session, key)
         connection = row.connection
@@ -61,11 +53,6 @@ def read_callable_goal(key: str) -> CallableGoal:
         remembered = remembered_deployment(session, row)
     tenant, secret = open_tenant(connection)
     return CallableGoal(goal, tenant, connection.auth0_client_id, secret, remembered)
-
-
-def has_credentials(connection: Connection) -> bool:
-    """Say if Websync can call the connection's tenant."""
-    return bool(connection.auth0_domain and connection.auth0_client_id and connection.sealed_client_secret)
 
 
 def failure(error: WebsyncError, key: str) -> Markup:
@@ -76,14 +63,3 @@ def failure(error: WebsyncError, key: str) -> Markup:
     return Markup('<strong>{}.</strong> {} <a class="alert-link" href="{}">Open the connection</a>').format(
         error.title, error.detail, url
     )
-
-
-def open_tenant(connection: Connection) -> tuple[Tenant, str]:
-    """Return the connection's tenant and client secret. Raises NotDeployableError."""
-    if not has_credentials(connection):
-        raise NotDeployableError("Give the connection a domain, a client id and a client secret.")
-    try:
-        tenant = parse_domain(connection.auth0_domain, allow_loopback=settings().allows_loopback_tenant)
-        return tenant, sealer().unseal(connection.sealed_client_secret or "")
-    except (InvalidDomainError, SealBrokenError) as error:
-        raise NotDeployableError(str(error)) from error

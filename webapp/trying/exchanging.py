@@ -14,9 +14,9 @@ from webapp.auth0.action_engine import Answerer, FetchAnswer, Fetched
 from webapp.connections.goals import find_live_goal
 from webapp.database import reading
 from webapp.errors import WebsyncError
+from webapp.json_text import pretty
 from webapp.tokens.exchange import LoginCall
 from webapp.tokens.preview import preview_exchange
-from webapp.trying.json_text import pretty
 
 SAMPLE_SECRET = "a secret for this trial alone"  # noqa: S105, nothing is protected by it
 

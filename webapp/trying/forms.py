@@ -11,8 +11,8 @@ from wtforms.validators import Optional, Regexp, ValidationError
 
 from snippets.goals import WebGoal
 from snippets.rendering import SnippetKind
+from webapp.json_text import TypedJsonError, parse_object, pretty
 from webapp.profiles.embedded import PROFILE_ID_PATTERN
-from webapp.trying.json_text import TypedJsonError, parse_object, pretty
 from webapp.trying.logins import LoginKind, TriedLogin, around_problem, user_problem
 from webapp.trying.sample import PROFILE_ID, SampleLogin
 

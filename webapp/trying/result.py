@@ -7,13 +7,13 @@ from typing import Any
 from snippets.claims import claim_name
 from snippets.goals import Direction, WebGoal
 from snippets.rendering import SnippetKind
+from webapp.json_text import compact, pretty, printable
 from webapp.profiles.linking import FoundBy
 from webapp.profiles.showing import date_text
 from webapp.profiles.store import ProfileState
 from webapp.profiles.values import PropertyType
 from webapp.tokens.planning import Plan
 from webapp.trying.exchanging import Exchange
-from webapp.trying.json_text import compact, pretty, printable
 from webapp.trying.logins import TriedLogin
 from webapp.trying.notes import Note
 from webapp.trying.running import Run

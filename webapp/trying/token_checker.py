@@ -13,11 +13,11 @@ from sqlalchemy.orm import Session
 from snippets.goals import TokenKind
 from webapp.connections.goals import LiveGoal
 from webapp.errors import WebsyncError
+from webapp.json_text import compact, pretty
 from webapp.profiles.linking import IdentityConflictError
 from webapp.tokens.checklist import LATEST_SECONDS, issuers_of
 from webapp.tokens.examination import CheckState, Examination, MadeCheck
 from webapp.tokens.preview import is_applied, preview_token
-from webapp.trying.json_text import compact, pretty
 from webapp.trying.result import Refusal, ShownSync, show_sync
 from webapp.trying.trial import known_types
 

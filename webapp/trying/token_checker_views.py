@@ -12,10 +12,10 @@ from wtforms.validators import DataRequired, Optional, Regexp
 from webapp.auth0.signing_keys import signing_keys
 from webapp.connections.goals import find_goal, find_live_goal
 from webapp.database import reading
+from webapp.json_text import TypedJsonError, parse_object
 from webapp.profiles.embedded import PROFILE_ID_PATTERN
 from webapp.settings import settings
 from webapp.tokens.examination import examine_token
-from webapp.trying.json_text import TypedJsonError, parse_object
 from webapp.trying.token_checker import CheckedToken, show_token
 
 bp = Blueprint("token_checker", __name__)

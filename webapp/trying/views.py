@@ -10,18 +10,18 @@ from flask.typing import ResponseReturnValue
 
 from snippets.goals import WebGoal
 from snippets.rendering import SnippetKind
-from webapp.code_pages.tenant_access import has_credentials
 from webapp.connections.goals import find_goal, to_web_goal
 from webapp.connections.models import Connection
+from webapp.connections.tenant_access import UserNotLoadedError, has_credentials, load_users
 from webapp.database import reading
+from webapp.json_text import TypedJsonError, parse_object, pretty
 from webapp.settings import settings
 from webapp.trying.forms import TryForm, try_form
-from webapp.trying.json_text import TypedJsonError, parse_object, pretty
 from webapp.trying.result import Result
 from webapp.trying.running import run
 from webapp.trying.sample import sample_login
 from webapp.trying.trial import follow, known_types
-from webapp.trying.users import UserNotLoadedError, around_of, as_sample, load_users
+from webapp.trying.users import around_of, as_sample
 
 bp = Blueprint("trying", __name__)
 
