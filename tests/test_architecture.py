@@ -12,7 +12,7 @@ STOREYS = [
     {"cli"},
     {"demo", "serving", "checking", "worker"},
     {"app"},
-    {"trying"},
+    {"trying", "import_pages"},
     {"code_pages", "tokens", "importer", "profile_pages"},
     {"runs", "live", "conflicts"},
     {"notifications"},
@@ -22,7 +22,7 @@ STOREYS = [
     {"health", "mail", "webhooks"},
     {"metrics", "rates", "slow_clients"},
     {"errors"},
-    {"assets", "database", "group_commit", "logs", "moments", "rows", "sealing", "settings", "smtp_url"},
+    {"assets", "database", "group_commit", "json_text", "logs", "moments", "rows", "sealing", "settings", "smtp_url"},
 ]
 LEVELS = {room: level for level, rooms in enumerate(STOREYS) for room in rooms}
 # The list below the floors: modules there may use each other.

@@ -27,6 +27,7 @@ from webapp.database import Database
 from webapp.errors import install_error_handlers
 from webapp.group_commit import GroupCommit
 from webapp.health import bp as health
+from webapp.import_pages import views as imports
 from webapp.live import views as live
 from webapp.live.keeping import install_keeper
 from webapp.live.streaming import LiveStreams
@@ -97,6 +98,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         accounts.bp,
         connections.bp,
         history.bp,
+        imports.bp,
         code_pages.bp,
         rule_move.bp,
         profile_pages.bp,

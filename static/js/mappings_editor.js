@@ -6,16 +6,21 @@
 const NUMBERED = /\b(mappings?|links?)-(?:\d+|__index__)/;
 const ATTRIBUTES = ["id", "name", "for", "value", "aria-describedby"];
 
-/** Make `row` the row number `index`: fields, labels, messages and buttons. Typed text is left alone. */
-export function renumber(row, index) {
-  row.querySelector("[data-row-number]").textContent = index + 1;
-  for (const element of row.querySelectorAll("input, select, label, button, [id]")) {
+/** Replace `pattern` in the names, ids and references of all that is in `part`. Typed text is left alone. */
+export function rename(part, pattern, replacement) {
+  for (const element of part.querySelectorAll("input, select, label, button, [id]")) {
     for (const attribute of ATTRIBUTES) {
       const isTyped = attribute === "value" && element.tagName !== "BUTTON";
       const text = element.getAttribute(attribute);
-      if (text !== null && !isTyped) element.setAttribute(attribute, text.replace(NUMBERED, `$1-${index}`));
+      if (text !== null && !isTyped) element.setAttribute(attribute, text.replace(pattern, replacement));
     }
   }
+}
+
+/** Make `row` the row number `index`: fields, labels, messages and buttons. */
+export function renumber(row, index) {
+  row.querySelector("[data-row-number]").textContent = index + 1;
+  rename(row, NUMBERED, `$1-${index}`);
 }
 
 export function enhance(section) {

@@ -27,7 +27,7 @@ from webapp.code_pages.sdk_choice import choose_sdk
 from webapp.code_pages.sdk_guides import GUIDE_GROUPS
 from webapp.code_pages.section import code_section, read_section
 from webapp.code_pages.tenant_access import (
-    CALL_ERRORS,
+    DEPLOY_ERRORS,
     CallableGoal,
     NotDeployableError,
     failure,
@@ -119,7 +119,7 @@ def deploy(key: str) -> ResponseReturnValue:
             deployed = deploy_action(
                 client, deployable.goal, deployable.remembered, time.sleep, exchange_secret=deployable.exchange_secret
             )
-    except CALL_ERRORS as error:
+    except DEPLOY_ERRORS as error:
         flash(failure(error, key), "danger")
         return _to_code(key)
     _keep(deployable, deployed, datetime.now(UTC))
@@ -152,7 +152,7 @@ def compare(key: str) -> ResponseReturnValue:
         found = read_callable_goal(key)
         with found.client() as client:
             tenant_action = look_at_tenant(client, found.goal, found.remembered)
-    except CALL_ERRORS as error:
+    except DEPLOY_ERRORS as error:
         flash(failure(error, key), "danger")
         return _to_code(key)
     with reading() as session:
@@ -202,7 +202,7 @@ def _known_sdk(text: str) -> Sdk:
 
 
 def _read_deployable(key: str) -> CallableGoal:
-    """Return what deploying needs. Raises NotFoundError, NotDeployableError."""
+    """Return what deploying needs. Raises NotFoundError, NotCallableError, NotDeployableError."""
     found = read_callable_goal(key)
     if not found.goal.enable_rule:
         raise NotDeployableError("Switch on Enable Rule and save the goal first.")
@@ -218,7 +218,9 @@ def _kept_codes(
 ) -> dict[int, str]:
     """Return the Action's code of those ``revisions``, and of the remembered one, that are kept and can be read."""
     wanted = {*revisions, remembered.revision} if remembered else revisions
-    seen = [look_at_revision(each, public_url=settings().public_url) for each in find_revisions(session, row, wanted)]
+    seen = [
+        look_at_revision(row, each, public_url=settings().public_url) for each in find_revisions(session, row, wanted)
+    ]
     return {each.row.revision: action_code(each.web_goal) for each in seen if each.web_goal is not None}
 
 

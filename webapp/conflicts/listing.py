@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, and_, exists, func, literal, select, tuple
 from sqlalchemy.orm import Session, joinedload
 
 from webapp.conflicts.models import ConflictState, IdentityConflict
-from webapp.connections.models import Goal
+from webapp.connections.models import StoredGoal
 from webapp.database import UtcDateTime, reading
 from webapp.errors import NotFoundError
 from webapp.profiles.embedded import get_profile
@@ -72,7 +72,7 @@ def show_sides(session: Session, conflict: IdentityConflict) -> Sides:
 def list_conflicts(
     session: Session,
     *,
-    goal: Goal | None = None,
+    goal: StoredGoal | None = None,
     profile_id: str | None = None,
     is_decided: bool = False,
     after: tuple[datetime, int] | None = None,

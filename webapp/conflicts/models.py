@@ -6,7 +6,7 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from webapp.connections.models import Goal
+from webapp.connections.models import StoredGoal
 from webapp.database import Base, JsonDocument, UtcDateTime
 
 
@@ -50,7 +50,7 @@ class IdentityConflict(Base):
     decided_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     own_profile_id: Mapped[str | None] = mapped_column(String(64))
 
-    goal: Mapped[Goal] = relationship()
+    goal: Mapped[StoredGoal] = relationship()
 
     @property
     def visitor(self) -> tuple[str, str]:

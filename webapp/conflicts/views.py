@@ -10,7 +10,7 @@ from webapp.accounts.session import signed_in_admin
 from webapp.conflicts.choosing import Choice, StaleConflictError, decide
 from webapp.conflicts.listing import count_waiting, find_conflict, list_conflicts, show_sides
 from webapp.conflicts.models import ConflictState
-from webapp.connections.goals import find_goal
+from webapp.connections.goals import find_any_goal
 from webapp.database import reading, transaction
 from webapp.errors import MalformedRequestError, NotFoundError
 
@@ -33,7 +33,7 @@ def index() -> ResponseReturnValue:
     is_decided = request.args.get("show") == "decided"
     after = _read_place(request.args.get("after"))
     with reading() as session:
-        goal = find_goal(session, goal_key) if goal_key else None
+        goal = find_any_goal(session, goal_key) if goal_key else None
         page = list_conflicts(session, goal=goal, profile_id=profile_id, is_decided=is_decided, after=after)
         return render_template(
             "conflicts/index.html",

@@ -1,4 +1,4 @@
-"""What changed between two revisions of a web goal: decided on plain data, so that it works for any that was kept.
+"""What changed between two revisions of a goal: decided on plain data, so that it works for any that was kept.
 
 An older version of Websync may have kept what this one no longer takes; it can still be compared.
 """
@@ -31,6 +31,12 @@ LABELS = {
     "max_age_seconds": "greatest token age in seconds",
     "custom_domains": "custom domains",
     "consent": "objectives of the connection",
+    "databases": "Auth0 databases",
+    "database_property": "property for the database name",
+    "enable_batch": "Batch",
+    "enable_webhook": "Webhook",
+    "mode": "users of a run",
+    "deletion_policy": "profiles of users who were deleted",
 }
 _PAIRED_BY: tuple[tuple[str, ...], ...] = (
     ("auth0_field", "profile_property", "direction"),

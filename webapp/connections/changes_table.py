@@ -21,8 +21,10 @@ class Column:
 
     def text(self, row: Row | None) -> str:
         """Return what the cell of ``row`` says."""
-        value = str(row.get(self.name, "")) if row is not None else ""
-        return self.words.get(value, value)
+        value = row.get(self.name, "") if row is not None else ""
+        if isinstance(value, list):
+            return ", ".join(map(_transform_words, value))
+        return self.words.get(str(value), str(value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ MAPPING_COLUMNS = (
     _PROPERTY,
     Column("strategy", "Merge strategy", _words(STRATEGIES)),
 )
+IMPORT_COLUMNS = (_FIELD, Column("transforms", "Transforms", {}), *MAPPING_COLUMNS[2:])
 LINK_COLUMNS = (
     _FIELD,
     _PROPERTY,
@@ -113,6 +116,13 @@ def _cells(row: RowChange, columns: Sequence[Column]) -> tuple[ShownCell, ...]:
         is_changed = row.state is RowState.CHANGED and before != after
         cells.append(ShownCell(column.heading, before, after or before, is_changed))
     return tuple(cells)
+
+
+def _transform_words(plain: object) -> str:
+    """Return ``lower``, or ``split “,”``."""
+    if isinstance(plain, Mapping):
+        return " ".join(f"{kind} “{argument}”" for kind, argument in plain.items())
+    return str(plain)
 
 
 def _lines(value: object, words: Words) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What the web goal's editor does to its rows, and how mistakes come to their fields."""
+"""What a goal's editor does to its rows, and how mistakes come to their fields."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -6,13 +6,20 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from flask import request
+from flask_wtf import FlaskForm
+
 from snippets.goals import Place, Problem
-from webapp.connections.forms import GoalForm, RowField
+from webapp.connections.forms import RowField
 from webapp.errors import MalformedRequestError
+
+MAX_POSTED_ROWS = 400
+"""More rows than a goal may have, so that its own message can say so; fewer than would make a page slow."""
 
 _ACTION = re.compile(
     r"(?:add-(?P<added>mapping|link)|(?P<verb>remove|move-up|move-down)-(?P<kind>mapping|link)-(?P<index>\d{1,4}))"
 )
+_ROW = re.compile(r"(?:mappings|links)-[^-]*")
 
 
 class Verb(StrEnum):
@@ -42,7 +49,7 @@ class RowAction:
 class Edited:
     """The form after a row action. ``focus_id`` is the element to go on from; ``notice`` says what happened."""
 
-    form: GoalForm
+    form: FlaskForm
     focus_id: str
     notice: str
 
@@ -65,7 +72,7 @@ def parse_action(text: str) -> RowAction:
     return RowAction(Verb(found["verb"]), found["kind"], int(found["index"]))
 
 
-def edit(form: GoalForm, action: RowAction) -> Edited:
+def edit(form: FlaskForm, action: RowAction) -> Edited:
     """Return the form with ``action`` done and everything else as it was typed. Nothing is saved.
 
     Raises:
@@ -75,8 +82,12 @@ def edit(form: GoalForm, action: RowAction) -> Edited:
     if action.verb is not Verb.ADD and action.index >= len(rows):
         raise MalformedRequestError(f"There is no {action.kind} {action.index + 1}.")
     rows, index = change_rows(rows, action)
-    edited = GoalForm(formdata=None, data=form.data | {action.rows: rows})
-    return Edited(edited, _focus_id(action, index, len(rows)), _notice(action, index))
+    return Edited(with_data(form, {action.rows: rows}), _focus_id(action, index, len(rows)), _notice(action, index))
+
+
+def with_data(form: FlaskForm, changes: dict[str, Any]) -> FlaskForm:
+    """Return the form as it was typed, but for what ``changes`` says of some of its fields."""
+    return type(form)(formdata=None, data=form.data | changes)
 
 
 def change_rows(rows: Sequence[dict[str, object]], action: RowAction) -> tuple[list[dict[str, object]], int]:
@@ -110,14 +121,14 @@ def _notice(action: RowAction, index: int) -> str:
     return f"{name} {action.index + 1} is number {index + 1} now. Nothing is saved yet."
 
 
-def place_problems(form: GoalForm, problems: Sequence[Problem]) -> list[Mistake]:
+def place_problems(form: FlaskForm, problems: Sequence[Problem]) -> list[Mistake]:
     """Put each message at its field, and return the summary at the top of the page, in the page's order."""
     order = [field.name for field in form]
     ordered = sorted(problems, key=lambda problem: order.index(problem.place[0]))
     return [Mistake(_place(form, problem), _name_of(form, problem.place) + problem.message) for problem in ordered]
 
 
-def place_warnings(form: GoalForm, warnings: Sequence[Problem]) -> list[Mistake]:
+def place_warnings(form: FlaskForm, warnings: Sequence[Problem]) -> list[Mistake]:
     """Put each warning at its row, and return the list at the top of the page."""
     for warning in warnings:
         field = _field_at(form, warning.place)
@@ -129,20 +140,20 @@ def place_warnings(form: GoalForm, warnings: Sequence[Problem]) -> list[Mistake]
     ]
 
 
-def _place(form: GoalForm, problem: Problem) -> str:
+def _place(form: FlaskForm, problem: Problem) -> str:
     field = _field_at(form, problem.place)
     field.errors = [*field.errors, problem.message]
     return str(field.id)
 
 
-def _field_at(form: GoalForm, place: Place) -> Any:
+def _field_at(form: FlaskForm, place: Place) -> Any:
     field = form
     for part in place:
         field = field[part]
     return field
 
 
-def _name_of(form: GoalForm, place: Place) -> str:
+def _name_of(form: FlaskForm, place: Place) -> str:
     match place:
         case ("mappings", int(index), *_):
             return f"Mapping {index + 1}: "
@@ -151,6 +162,17 @@ def _name_of(form: GoalForm, place: Place) -> str:
     return f"{form[place[0]].label.text}: "
 
 
+def refuse_what_no_page_sends() -> None:
+    """Refuse a form that no page could have sent, before it costs anything.
+
+    PostgreSQL cannot store a NUL character, and no browser lets people type one.
+    """
+    if any("\0" in value for values in request.form.listvalues() for value in values):
+        raise MalformedRequestError("A NUL character cannot be part of a text.")
+    if count_rows(iter(request.form)) > MAX_POSTED_ROWS:
+        raise MalformedRequestError("These are more rows than a goal may have.")
+
+
 def count_rows(names: Iterator[str]) -> int:
     """Return how many rows the names of a posted form speak of."""
-    return len({name.rsplit("-", 1)[0] for name in names if name.startswith(("mappings-", "links-"))})
+    return len({found[0] for name in names if (found := _ROW.match(name))})

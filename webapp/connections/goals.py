@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from http import HTTPStatus
 
+from flask import url_for
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -13,10 +14,11 @@ from snippets.consent import ConsentRule, plain_rule, read_rule
 from snippets.goals import Direction, IdentifierLink, Mapping, MergeStrategy, TokenKind, WebGoal
 from snippets.reading import plain_policy, read_policy
 from webapp.auth0.tenant import InvalidDomainError, Tenant, parse_domain
-from webapp.connections.models import Connection, Goal, LinkRow, MappingRow
+from webapp.connections.models import Connection, Goal, ImportGoalRow, LinkRow, MappingRow, StoredGoal
 from webapp.errors import NotFoundError, WebsyncError
 from webapp.settings import settings
 
+AnyGoal = Goal | ImportGoalRow
 DEFAULT_MAPPINGS = (Mapping("email", "email"), Mapping("name", "full_name"), Mapping("user_id", "auth0_user_id"))
 DEFAULT_LINKS = (IdentifierLink("user_id", "auth0_user_id"), IdentifierLink("email", "email"))
 ITS_KEY_STAYS = {"key_share": True}
@@ -63,6 +65,19 @@ def find_goal(session: Session, key: str) -> Goal:
     if goal is None:
         raise NotFoundError("There is no goal with this key.")
     return goal
+
+
+def find_any_goal(session: Session, key: str) -> AnyGoal:
+    """Return the goal of either kind with this public key. Raises NotFoundError."""
+    goal = session.scalar(select(StoredGoal).where(StoredGoal.key == key))
+    if not isinstance(goal, Goal | ImportGoalRow):
+        raise NotFoundError("There is no goal with this key.")
+    return goal
+
+
+def goal_url(goal: StoredGoal) -> str:
+    """Return the address of a goal's page."""
+    return url_for("imports.goal" if isinstance(goal, ImportGoalRow) else "connections.goal", key=goal.key)
 
 
 def lock_goal(session: Session, key: str) -> Goal:

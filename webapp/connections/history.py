@@ -1,4 +1,4 @@
-"""A web goal's history: every saved revision is kept as plain data, and can be looked at and restored."""
+"""A goal's history: every saved revision is kept as plain data, and can be looked at and restored."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 from snippets.goals import InvalidGoalError, Problem, WebGoal
 from snippets.reading import read_web_goal
 from webapp.connections.changes import Plain, summary
-from webapp.connections.models import Goal, GoalRevision, StoredGoal
+from webapp.connections.import_goals import ImportGoal, read_import_goal
+from webapp.connections.models import Goal, GoalRevision, ImportGoalRow, StoredGoal
 from webapp.errors import NotFoundError
 
 PAGE_LENGTH = 50
@@ -37,8 +38,13 @@ class SeenRevision:
     """A kept revision and the goal that it was. Without one, ``problems`` say why this version takes it no more."""
 
     row: GoalRevision
-    web_goal: WebGoal | None
+    goal: WebGoal | ImportGoal | None
     problems: tuple[Problem, ...] = ()
+
+    @property
+    def web_goal(self) -> WebGoal | None:
+        """The goal, if it is one that has code."""
+        return self.goal if isinstance(self.goal, WebGoal) else None
 
 
 def keep_revision(session: Session, goal: StoredGoal, plain: dict[str, object], *, saved_by: str) -> None:
@@ -56,7 +62,7 @@ def keep_revision(session: Session, goal: StoredGoal, plain: dict[str, object], 
     session.flush()
 
 
-def find_revision(session: Session, goal: Goal, revision: int) -> GoalRevision:
+def find_revision(session: Session, goal: StoredGoal, revision: int) -> GoalRevision:
     """Return a kept revision. Raises NotFoundError."""
     row = session.get(GoalRevision, (goal.id, revision))
     if row is None:
@@ -70,7 +76,7 @@ def find_revisions(session: Session, goal: Goal, revisions: Collection[int]) -> 
     return list(session.scalars(chosen.order_by(GoalRevision.revision)))
 
 
-def list_history(session: Session, goal: Goal, *, before: int | None) -> HistoryPage:
+def list_history(session: Session, goal: StoredGoal, *, before: int | None) -> HistoryPage:
     """Return up to `PAGE_LENGTH` revisions, only those older than ``before`` if it is given."""
     query = select(GoalRevision).where(GoalRevision.goal_id == goal.id)
     if before is not None:
@@ -83,7 +89,7 @@ def list_history(session: Session, goal: Goal, *, before: int | None) -> History
 
 
 def read_revision(row: GoalRevision, *, public_url: str) -> WebGoal:
-    """Return what a kept revision said.
+    """Return what a kept revision of a web goal said.
 
     Raises:
         InvalidGoalError: an older version of Websync took what this one refuses.
@@ -91,10 +97,16 @@ def read_revision(row: GoalRevision, *, public_url: str) -> WebGoal:
     return read_web_goal({**row.plain, "revision": row.revision}, public_url=public_url)
 
 
-def look_at_revision(row: GoalRevision, *, public_url: str) -> SeenRevision:
+def read_import_revision(row: GoalRevision) -> ImportGoal:
+    """Return what a kept revision of an import goal said. Raises InvalidGoalError."""
+    return read_import_goal({**row.plain, "revision": row.revision})
+
+
+def look_at_revision(goal: StoredGoal, row: GoalRevision, *, public_url: str) -> SeenRevision:
     """Return a kept revision with what it said, or with why it cannot be a goal any more."""
+    is_import = isinstance(goal, ImportGoalRow)
     try:
-        return SeenRevision(row, read_revision(row, public_url=public_url))
+        return SeenRevision(row, read_import_revision(row) if is_import else read_revision(row, public_url=public_url))
     except InvalidGoalError as error:
         return SeenRevision(row, None, error.problems)
 

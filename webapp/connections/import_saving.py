@@ -1,9 +1,9 @@
-"""Finds, adds and saves import goals: plain data, revisions, the properties that they need.
+"""Finds, adds, saves and deletes import goals: plain data, revisions.
 
 The caller opens the transaction.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from snippets.consent import ConsentRule
-from snippets.goals import Direction, InvalidGoalError, MergeStrategy, Problem
+from snippets.goals import Direction, MergeStrategy
 from webapp.auth0.tenant import InvalidDomainError, Tenant, parse_domain
 from webapp.connections.goals import NoTenantError, StaleRevisionError, link_rows, to_links
 from webapp.connections.history import keep_revision
@@ -24,19 +24,11 @@ from webapp.connections.import_goals import (
     plain_transform,
     read_transforms,
 )
+from webapp.connections.import_properties import ensure_goal_properties
 from webapp.connections.models import Connection, ImportGoalRow, MappingRow
 from webapp.connections.saving import Change, record_change
-from webapp.connections.transforms import TransformKind
 from webapp.errors import NotFoundError
-from webapp.profiles.definitions import (
-    ensure_properties,
-    hold_property_set,
-    needed_properties,
-    property_types,
-    suggested_type,
-)
 from webapp.profiles.objectives import rule_for
-from webapp.profiles.values import PropertyType
 
 _SETTINGS = ("databases", "database_property", "enable_batch", "enable_webhook", "mode", "deletion_policy")
 """Fields of the goal that stand in the column ``import_settings``."""
@@ -65,6 +57,14 @@ def find_import_goals(session: Session, name: str) -> list[ImportGoalRow]:
     """Return the import goals with this key or name."""
     is_it = or_(ImportGoalRow.key == name, ImportGoalRow.name == name)
     return list(session.scalars(select(ImportGoalRow).where(is_it).order_by(ImportGoalRow.id)))
+
+
+def find_import_goal(session: Session, key: str) -> ImportGoalRow:
+    """Return the import goal with this public key. Raises NotFoundError."""
+    row = session.scalar(select(ImportGoalRow).where(ImportGoalRow.key == key))
+    if row is None:
+        raise NotFoundError("There is no import goal with this key.")
+    return row
 
 
 def live_import_goal(row: ImportGoalRow, *, allow_loopback: bool) -> LiveImportGoal:
@@ -124,7 +124,7 @@ def add_import_goal(
     _copy(goal, row, change.now)
     session.add(row)
     session.flush()
-    new_properties = _ensure_properties(session, goal, change)
+    new_properties = ensure_goal_properties(session, goal, change.new_types, now=change.now)
     _keep(session, row, change)
     record_change(session, change, "created", row, name=row.name, revision=row.revision)
     return SavedImportGoal(row, is_changed=True, new_properties=tuple(new_properties))
@@ -140,7 +140,7 @@ def save_import_goal(
         InvalidGoalError: a row does not suit the property that it writes.
     """
     # Before the row: a run holds the definitions, and then writes what points at the row.
-    new_properties = _ensure_properties(session, goal, change)
+    new_properties = ensure_goal_properties(session, goal, change.new_types, now=change.now)
     session.refresh(row, with_for_update=True)
     if row.revision != expected_revision:
         raise StaleRevisionError(f"The goal is at revision {row.revision} now; this page began at {expected_revision}.")
@@ -186,32 +186,3 @@ def _copy(goal: ImportGoal, row: ImportGoalRow, now: datetime) -> None:
 
 def _keep(session: Session, row: ImportGoalRow, change: Change) -> None:
     keep_revision(session, row, plain_import_goal(to_import_goal(row)), saved_by=change.actor)
-
-
-def _ensure_properties(session: Session, goal: ImportGoal, change: Change) -> list[str]:
-    """Define the properties that are missing. Raise InvalidGoalError if a row does not suit one that is there."""
-    guesses = [(mapping.profile_property, _guess(mapping)) for mapping in goal.mappings]
-    guesses += [(goal.database_property, PropertyType.TEXT)] if goal.database_property else []
-    new_properties = ensure_properties(session, needed_properties(guesses, goal.links), now=change.now)
-    hold_property_set(session)
-    types = property_types(session, goal.properties)
-    if problems := tuple(_type_problems(goal, types)):
-        raise InvalidGoalError(problems)
-    return new_properties
-
-
-def _guess(mapping: ImportMapping) -> PropertyType:
-    kinds = {each.kind for each in mapping.transforms}
-    if mapping.strategy is not MergeStrategy.SUM and kinds & {TransformKind.JOIN, TransformKind.CONSTANT}:
-        return PropertyType.TEXT
-    if mapping.strategy is not MergeStrategy.SUM and TransformKind.DATE in kinds:
-        return PropertyType.DATETIME
-    return suggested_type(mapping.auth0_field, mapping.strategy)
-
-
-def _type_problems(goal: ImportGoal, types: Mapping[str, PropertyType]) -> Iterator[Problem]:
-    for index, mapping in enumerate(goal.mappings):
-        stored = types[mapping.profile_property]
-        if mapping.strategy is MergeStrategy.SUM and not stored.is_numeric:
-            message = f"{mapping.profile_property} is stored as {stored}, and only numbers can be summed."
-            yield Problem(("mappings", index, "strategy"), message)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from webapp.connections.models import Connection, Goal
+from webapp.connections.models import Connection, StoredGoal
 from webapp.profiles.models import PropertyDefinition
 
 MAX_SUGGESTIONS = 500
@@ -14,7 +14,7 @@ MAX_SUGGESTIONS = 500
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLine:
-    """One line of the list. ``active_goals`` counts the goals that are switched on."""
+    """One line of the list. ``goals`` are of both kinds; ``active_goals`` are switched on."""
 
     key: str
     name: str
@@ -31,11 +31,11 @@ def list_connections(session: Session) -> list[ConnectionLine]:
     """Return a line for each connection: favourites first, then by name. There is about one for each Auth0 tenant."""
     counts = (
         select(
-            Goal.connection_id,
+            StoredGoal.connection_id,
             func.count().label("goals"),
-            func.count().filter(Goal.is_on.is_(True)).label("active_goals"),
+            func.count().filter(StoredGoal.is_on.is_(True)).label("active_goals"),
         )
-        .group_by(Goal.connection_id)
+        .group_by(StoredGoal.connection_id)
         .subquery()
     )
     found = session.execute(
@@ -77,6 +77,8 @@ def known_labels(lines: Sequence[ConnectionLine]) -> list[str]:
     return sorted({label for line in lines for label in line.labels}, key=str.casefold)
 
 
-def suggested_properties(session: Session) -> list[str]:
-    """Return ids of profile properties that the editor offers; any other may be typed."""
-    return list(session.scalars(select(PropertyDefinition.id).order_by(PropertyDefinition.id).limit(MAX_SUGGESTIONS)))
+def suggested_properties(session: Session) -> dict[str, str]:
+    """Return profile properties that the editor offers, with their types; any other may be typed."""
+    columns = PropertyDefinition.id, PropertyDefinition.property_type
+    rows = session.execute(select(*columns).order_by(PropertyDefinition.id).limit(MAX_SUGGESTIONS))
+    return {row.id: row.property_type for row in rows}

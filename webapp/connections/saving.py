@@ -20,7 +20,7 @@ from webapp.connections.models import Connection, Goal, MappingRow, StoredGoal
 from webapp.connections.signing_secrets import keep_signing_secret
 from webapp.profiles.embedded import ensure_properties, hold_property_set, property_types, wanted_properties
 from webapp.profiles.objectives import known_objectives, lock_objectives, rule_for
-from webapp.profiles.values import PropertyType
+from webapp.profiles.values import PropertyType, PropertyTypes
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +28,15 @@ class Change:
     """Who changes something, and when. ``actor`` is an admin's e-mail address.
 
     ``restored_revision`` is the goal's revision that the change brings back, if it does; ``sealed_signing_secret`` is a
-    new secret of the goal, which is no part of its revisions.
+    new secret of the goal, which is no part of its revisions. ``new_types`` are types for properties that an import
+    goal names and that are not defined yet; the others get one that suits their rows.
     """
 
     actor: str
     now: datetime
     restored_revision: int | None = None
     sealed_signing_secret: str | None = None
+    new_types: PropertyTypes = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

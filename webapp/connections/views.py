@@ -12,7 +12,7 @@ from snippets.policy import SigningAlgorithm
 from snippets.reading import read_web_goal
 from webapp.accounts.session import signed_in_admin
 from webapp.connections.confirming import UnseenWarningsError, check_warnings_seen
-from webapp.connections.editor import count_rows, edit, parse_action, place_problems
+from webapp.connections.editor import edit, parse_action, place_problems, refuse_what_no_page_sends
 from webapp.connections.forms import (
     ConnectionForm,
     GoalForm,
@@ -37,27 +37,12 @@ from webapp.connections.saving import (
 )
 from webapp.connections.signing_secrets import check_signing_secret
 from webapp.database import reading, transaction
-from webapp.errors import MalformedRequestError
 from webapp.profiles.objectives import all_objectives
 from webapp.sealing import sealer
 from webapp.settings import settings
 
 bp = Blueprint("connections", __name__)
-
-MAX_POSTED_ROWS = 400
-"""More rows than a goal may have, so that its own message can say so; fewer than would make a page slow."""
-
-
-@bp.before_request
-def refuse_what_no_page_sends() -> None:
-    """Refuse a form that no page could have sent, before it costs anything.
-
-    PostgreSQL cannot store a NUL character, and no browser lets people type one.
-    """
-    if any("\0" in value for values in request.form.listvalues() for value in values):
-        raise MalformedRequestError("A NUL character cannot be part of a text.")
-    if count_rows(iter(request.form)) > MAX_POSTED_ROWS:
-        raise MalformedRequestError("These are more rows than a goal may have.")
+bp.before_request(refuse_what_no_page_sends)
 
 
 @bp.get("/")
@@ -91,7 +76,7 @@ def create() -> ResponseReturnValue:
     except UnknownObjectiveError as error:
         form.objectives.errors = [str(error)]
         return _connection_page(form)
-    flash("The connection is saved. Now add a web goal to it.", "success")
+    flash("The connection is saved. Now add a goal to it.", "success")
     return _see_other(url_for(".show", key=connection.key))
 
 

@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from webapp.accounts.session import signed_in_admin
+from webapp.connections.editor import refuse_what_no_page_sends
 from webapp.connections.objectives import (
     ObjectiveInUseError,
     connections_with,
@@ -16,7 +17,6 @@ from webapp.connections.objectives import (
     save_opt_out_zones,
 )
 from webapp.connections.saving import Change
-from webapp.connections.views import refuse_what_no_page_sends
 from webapp.database import reading, transaction
 from webapp.profile_pages.forms import NewObjectiveForm, ObjectiveForm, ZonesForm, objective_form
 from webapp.profiles.legislation import zone_name

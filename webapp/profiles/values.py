@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
@@ -41,6 +41,8 @@ class PropertyType(StrEnum):
         return self in {PropertyType.NUMBER, PropertyType.DECIMAL}
 
 
+PropertyTypes = Mapping[str, PropertyType]
+"""The types of some properties, by their ids."""
 _WHOLE_TYPES = frozenset({PropertyType.TEXT, PropertyType.NUMBER, PropertyType.DECIMAL})
 
 
