@@ -10,7 +10,8 @@ HOME = Path(__file__).parent.parent
 # From the top to the bottom. Rooms on one line don't import each other.
 STOREYS = [
     {"cli"},
-    {"demo", "serving", "checking", "worker"},
+    {"demo", "serving", "checking", "worker", "import_command"},
+    {"command_line"},
     {"app"},
     {"trying", "import_pages"},
     {"code_pages", "tokens", "importer", "profile_pages"},

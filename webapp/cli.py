@@ -4,13 +4,10 @@ import os
 import signal
 import sys
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, NoReturn
 
 import click
-from flask import Flask
-from sqlalchemy.exc import SQLAlchemyError
 
 from snippets.goals import WebGoal
 from snippets.limits import problems_of, warnings_of
@@ -22,6 +19,7 @@ from webapp.accounts.audit import record
 from webapp.accounts.links import link_url, make_link
 from webapp.accounts.signing_in import find_admin
 from webapp.app import create_app
+from webapp.command_line import app_or_exit, exit_with_lines, settings_or_exit
 from webapp.connections.configuration import apply_configuration, export_configuration
 from webapp.connections.configuration_file import (
     KEY_TO_COME,
@@ -31,23 +29,13 @@ from webapp.connections.configuration_file import (
     read_configuration,
     read_yaml,
 )
-from webapp.connections.import_saving import LiveImportGoal, find_import_goals, live_import_goal
-from webapp.connections.models import ImportGoalRow
 from webapp.connections.saving import Change
 from webapp.database import database, reading, transaction
 from webapp.demo import launch
 from webapp.demo.first_goal import Ports
-from webapp.errors import WebsyncError
-from webapp.importer.applying import ImportRun
-from webapp.importer.importing import import_users, new_run_id
-from webapp.importer.reading import UnreadableFileError, format_of, open_users
-from webapp.importer.results import ImportResult
-from webapp.importer.summary import summary_lines
-from webapp.runs.heartbeats import count_living
-from webapp.runs.models import Run, RunState, RunTrigger
-from webapp.runs.requesting import find_run, request_run
+from webapp.import_command import import_users_of
 from webapp.sealing import sealer
-from webapp.settings import Mode, Settings, SettingsError, load_settings, read_origin
+from webapp.settings import Mode, read_origin
 from webapp.settings import settings as current_settings
 
 EXAMPLE_PUBLIC_URL = "https://websync.example.com"
@@ -64,7 +52,7 @@ def main() -> None:
 @click.option("--no-worker", is_flag=True, help="Web processes only: `websync worker` runs somewhere else.")
 def serve(workers: int, *, no_worker: bool) -> None:
     """Start the production server: web processes, and a worker that carries imports."""
-    settings = _settings_or_exit()
+    settings = settings_or_exit()
     app = create_app(settings)
     with app.app_context():
         database().upgrade()
@@ -86,9 +74,9 @@ def worker(*, with_parent: bool) -> None:
     if with_parent:
         threading.Thread(target=_stop_with_parent, args=(os.getppid(), stopping), daemon=True).start()
     try:
-        carrying.run_worker(_settings_or_exit(), stopping)
+        carrying.run_worker(settings_or_exit(), stopping)
     except carrying.WorkerRefusedError as error:
-        _exit_with_lines(str(error))
+        exit_with_lines(str(error))
 
 
 @main.command()
@@ -122,7 +110,7 @@ def snippet(file: Path, name: str, kind: str, sdk: str, output: str | None, publ
     """Render one kind of code of a web goal. Needs no database and no network."""
     goal = _goal_of(_read_file(file, public_url=public_url, allow_loopback=True), name)
     if problems := problems_of(goal):
-        _exit_with_lines("\n".join(map(str, problems)))
+        exit_with_lines("\n".join(map(str, problems)))
     _print_warnings(goal)
     code = render(goal, SnippetKind(kind), sdk=Sdk(sdk))
     if output is not None and (output.endswith("/") or Path(output).is_dir() or code.kind in PIPELINE_KINDS):
@@ -142,7 +130,7 @@ def snippet(file: Path, name: str, kind: str, sdk: str, output: str | None, publ
 @click.argument("connection", required=False)
 def check(connection: str | None) -> None:
     """Check settings, database, and (each, or one) CONNECTION: what is wrong and how to mend it."""
-    app = create_app(_settings_or_exit())
+    app = create_app(settings_or_exit())
     is_good = True
     with app.app_context():
         for finding in checking.check_all(connection):
@@ -155,88 +143,6 @@ def check(connection: str | None) -> None:
     sys.exit(0 if is_good else 1)
 
 
-@main.command("import")
-@click.argument("goal")
-@click.option(
-    "--file", type=click.File("rb"), help="An export of Auth0 (NDJSON or CSV), or - for a pipe; without it, all users."
-)
-@click.option("--full", is_flag=True, help="Compare all users with their profiles, also those of whom nothing changed.")
-@click.option("--dry-run", is_flag=True, help="Say what would happen, and write nothing.")
-@click.option("--limit", type=click.IntRange(min=1), help="Read at most so many lines.")
-def import_users_of(goal: str, file: BinaryIO | None, *, full: bool, dry_run: bool, limit: int | None) -> None:
-    """Import the users of a file, or all users of the tenant, by the import goal GOAL (its name or key).
-
-    A file is imported here. All users are imported by a worker, and go on if this command is ended.
-
-    Ends with 0 if all went well, 1 if some users or values could not be imported, 2 if it failed.
-    """
-    if file is None:
-        if dry_run or limit:
-            raise click.UsageError("--dry-run and --limit go with --file.")
-        _import_by_worker(goal, full=full)
-    else:
-        _import_file(goal, file, full=full, dry_run=dry_run, limit=limit)
-
-
-def _import_by_worker(name: str, *, full: bool) -> NoReturn:
-    with _app_or_exit().app_context():
-        goal_id, now = _import_goal(name).id, datetime.now(UTC)
-        lost_after = timedelta(seconds=current_settings().worker_lost_seconds)
-        with transaction() as session:
-            row = session.get_one(ImportGoalRow, goal_id)
-            key = request_run(session, row, RunTrigger.CLI, requested_by="", now=now, is_full=full).key
-            if not count_living(session, now, lost_after=lost_after):
-                click.echo("No worker is alive: the run waits for one (websync worker).", err=True)
-        run = _follow_run(key)
-    click.echo(f"{run.state.replace('_', ' ')}, {run.problem_detail}" if run.problem else run.state.replace("_", " "))
-    click.echo("\n".join(f"{name:12} {count:,}" for name, count in run.counts.items()))
-    sys.exit({RunState.FINISHED: 0, RunState.FINISHED_WITH_ERRORS: 1}.get(RunState(run.state), 2))
-
-
-def _follow_run(key: str) -> Run:
-    """Wait for the end of a run, and say meanwhile how far it is."""
-    pause, said = threading.Event(), ""
-    while True:
-        with reading() as session:
-            run = find_run(session, key)
-        if run.ended_at is not None:
-            return run
-        now = f"{run.state}, {run.counts.get('read', 0):,} users"
-        if now != said:
-            click.echo(now, err=True)
-        said = now
-        pause.wait(1)
-
-
-def _import_file(goal: str, file: BinaryIO, *, full: bool, dry_run: bool, limit: int | None) -> None:
-    result, failure = ImportResult(), ""
-    with _app_or_exit().app_context():
-        run = ImportRun(new_run_id(), _import_goal(goal), is_full=full, is_dry=dry_run)
-        name = str(getattr(file, "name", "-"))
-        length = Path(name).stat().st_size if Path(name).is_file() else 0  # nobody knows how long a pipe is
-        with click.progressbar(length=length, label="Importing", file=sys.stderr, hidden=not length) as progress:
-
-            def show(so_far: ImportResult) -> None:
-                nonlocal result
-                result = so_far
-                if length:
-                    progress.update(file.tell() - progress.pos)
-
-            try:
-                users = open_users(file, format_of(name))
-                result = import_users(database(), run, users, limit=limit, on_chunk=show)
-            except SQLAlchemyError as error:
-                failure = f"the database: {type(error).__name__}"
-            except (UnreadableFileError, WebsyncError) as error:
-                failure = str(error)
-    if dry_run:
-        click.echo("Nothing was written: this is what would happen.")
-    click.echo("\n".join(summary_lines(result)))
-    if failure:
-        _exit_with_lines(f"The import failed: {failure}")
-    sys.exit(1 if result.problem_count else 0)
-
-
 @main.group()
 def config() -> None:
     """Connections and goals as a YAML file."""
@@ -246,7 +152,7 @@ def config() -> None:
 @click.argument("file", default="-", type=click.Path(path_type=Path))
 def export_config(file: Path) -> None:
     """Write all connections and goals to FILE (or - for standard output), without secrets."""
-    with _app_or_exit().app_context(), reading() as session:
+    with app_or_exit().app_context(), reading() as session:
         text = export_configuration(session, public_url=current_settings().public_url)
     if str(file) == "-":
         click.echo(text, nl=False)
@@ -258,7 +164,7 @@ def export_config(file: Path) -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def apply_config(file: Path) -> None:
     """Make the database agree with FILE; what the file doesn't name stays. Prints each goal's key."""
-    with _app_or_exit().app_context():
+    with app_or_exit().app_context():
         settings = current_settings()
         wanted = _read_file(file, public_url=settings.public_url, allow_loopback=settings.allows_loopback_tenant)
         try:
@@ -267,7 +173,7 @@ def apply_config(file: Path) -> None:
                     session, wanted, Change("cli", datetime.now(UTC)), environment=os.environ, sealer=sealer()
                 )
         except InvalidConfigurationError as error:
-            _exit_with_lines(str(error))
+            exit_with_lines(str(error))
     for goal in (each.web_goal for connection in wanted.connections for each in connection.goals):
         _print_warnings(goal)
     for change in applied:
@@ -278,7 +184,7 @@ def apply_config(file: Path) -> None:
 @click.argument("email")
 def sign_in_link(email: str) -> None:
     """Print a link that signs EMAIL in once, for an admin who lost the password."""
-    with _app_or_exit().app_context():
+    with app_or_exit().app_context():
         now = datetime.now(UTC)
         with transaction() as session:
             admin = find_admin(session, email)
@@ -287,20 +193,6 @@ def sign_in_link(email: str) -> None:
             record(session, actor="cli", action="made a link", object_type="admin", object_key=str(admin.id), now=now)
             token = make_link(session, admin.id, now)
         click.echo(link_url(current_settings().public_url, token))
-
-
-def _import_goal(name: str) -> LiveImportGoal:
-    with reading() as session:
-        found = find_import_goals(session, name)
-        if len(found) != 1:
-            _exit_with_lines(f"{len(found)} import goals are called {name!r}; a key names one (websync config export).")
-        try:
-            goal = live_import_goal(found[0], allow_loopback=current_settings().allows_loopback_tenant)
-        except WebsyncError as error:
-            _exit_with_lines(str(error))
-    if not goal.is_open:
-        _exit_with_lines(f"{goal.goal.name!r} or its connection is switched off.")
-    return goal
 
 
 def _stop_with_parent(parent: int, stopping: threading.Event) -> None:
@@ -326,28 +218,14 @@ def _origin(text: str) -> str:
         raise click.BadParameter(f"{text!r} {error}") from error
 
 
-def _settings_or_exit() -> Settings:
-    try:
-        return load_settings()
-    except SettingsError as error:
-        _exit_with_lines(str(error))
-
-
-def _app_or_exit() -> Flask:
-    app = create_app(_settings_or_exit())
-    with app.app_context():
-        database().upgrade()
-    return app
-
-
 def _read_file(file: Path, *, public_url: str, allow_loopback: bool) -> Configuration:
     try:
         plain = read_yaml(file.read_text(encoding="utf-8"))
         return read_configuration(plain, public_url=public_url, allow_loopback=allow_loopback)
     except UnicodeDecodeError:
-        _exit_with_lines(f"{file} is not UTF-8 text.")
+        exit_with_lines(f"{file} is not UTF-8 text.")
     except InvalidConfigurationError as error:
-        _exit_with_lines("\n".join(f"{file}: {line}" for line in str(error).splitlines()))
+        exit_with_lines("\n".join(f"{file}: {line}" for line in str(error).splitlines()))
 
 
 def _goal_of(configuration: Configuration, name: str) -> WebGoal:
@@ -362,7 +240,7 @@ def _goal_of(configuration: Configuration, name: str) -> WebGoal:
     try:
         return goal_with_consent(configuration, *found[0])
     except InvalidConfigurationError as error:
-        _exit_with_lines(str(error))
+        exit_with_lines(str(error))
 
 
 def _print_warnings(goal: WebGoal) -> None:
@@ -370,10 +248,7 @@ def _print_warnings(goal: WebGoal) -> None:
         click.echo(f"Warning, {goal.name}: {warning}", err=True)
 
 
-def _exit_with_lines(text: str) -> NoReturn:
-    click.echo(text, err=True)
-    sys.exit(2)
-
+main.add_command(import_users_of)
 
 if __name__ == "__main__":
     main()

@@ -1,11 +1,18 @@
 """What came of an import, as lines for a terminal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from webapp.importer.results import ImportProblem, ImportResult
 from webapp.profiles.store import ProfileState
 
 SHOWN_PROBLEMS = 20
+_NAMES = {
+    "modified": "Updated",
+    "notfound": "Not found",
+    "elsewhere": "Of other databases",
+    "consent_mismatch": "Skipped for consent",
+    "errors": "Chunks with errors",
+}
 
 
 def summary_lines(result: ImportResult) -> Iterator[str]:
@@ -22,11 +29,10 @@ def summary_lines(result: ImportResult) -> Iterator[str]:
         ("    Not found", result.states[ProfileState.NOTFOUND]),
         ("    Skipped for consent", result.states[ProfileState.CONSENT_MISMATCH]),
     ]
-    for name, count in counts:
-        yield f"{name:36}{count:>12,}"
+    yield from (_line(name, count) for name, count in counts)
     if result.problem_count:
         yield ""
-        yield f"{'Problems':36}{result.problem_count.total():>12,}"
+        yield _line("Problems", result.problem_count.total())
         for reason, count in result.problem_count.most_common():
             yield f"  {count:>8,} x {reason}"
         yield ""
@@ -37,6 +43,15 @@ def summary_lines(result: ImportResult) -> Iterator[str]:
         yield ""
         yield "Created or updated last"
         yield from (f"  {profile_id}" for profile_id in result.newest)
+
+
+def count_lines(counts: Mapping[str, int]) -> Iterator[str]:
+    """Yield a table of the counts of a run, in their order."""
+    yield from (_line(_NAMES.get(name, name.capitalize()), count) for name, count in counts.items())
+
+
+def _line(name: str, count: int) -> str:
+    return f"{name:36}{count:>12,}"
 
 
 def _told(problem: ImportProblem) -> str:
