@@ -2,7 +2,7 @@
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,11 +18,13 @@ from webapp.connections.import_saving import LiveImportGoal, find_import_goals, 
 from webapp.connections.models import ImportGoalRow
 from webapp.database import database, reading, transaction
 from webapp.errors import WebsyncError
-from webapp.importer.applying import ImportRun
+from webapp.importer.applying import Entry, ImportRun
+from webapp.importer.exported_users import export_now
 from webapp.importer.importing import import_users, new_run_id
 from webapp.importer.reading import UnreadableFileError, format_of, open_users
 from webapp.importer.results import ImportResult
 from webapp.importer.summary import count_lines, summary_lines
+from webapp.importer.tenant_import import open_goal
 from webapp.runs.heartbeats import count_living
 from webapp.runs.models import Run, RunState, RunTrigger
 from webapp.runs.requesting import find_run, request_run
@@ -39,20 +41,22 @@ LOOK_EVERY_SECONDS = 1.0
 )
 @click.option("--full", is_flag=True, help="Compare all users with their profiles, also those of whom nothing changed.")
 @click.option("--dry-run", is_flag=True, help="Say what would happen, and write nothing.")
-@click.option("--limit", type=click.IntRange(min=1), help="Read at most so many lines.")
+@click.option("--limit", type=click.IntRange(min=1), help="Read at most so many users.")
 def import_users_of(goal: str, file: BinaryIO | None, *, full: bool, dry_run: bool, limit: int | None) -> None:
     """Import the users of a file, or all users of the tenant, by the import goal GOAL (its name or key).
 
-    A file is imported here. All users are imported by a worker, and go on if this command is ended.
+    A file is imported here, and so are users with --dry-run or --limit. All users are imported by a worker: that goes
+    on if this command is ended.
 
     Ends with 0 if all went well, 1 if some users or values could not be imported, 2 if it failed.
     """
     with app_or_exit().app_context():
         found = _find_goal(goal)
+        run = ImportRun(new_run_id(), found, is_full=full, is_dry=dry_run)
         if file is not None:
-            _import_file(ImportRun(new_run_id(), found, is_full=full, is_dry=dry_run), file, limit)
+            _import_file(run, file, limit)
         elif dry_run or limit:
-            raise click.UsageError("--dry-run and --limit go with --file.")
+            _import_some(run, limit)
         else:
             _import_by_worker(found.id, full=full)
 
@@ -106,19 +110,40 @@ def _follow_run(key: str) -> Run:
 
 
 def _import_file(run: ImportRun, file: BinaryIO, limit: int | None) -> NoReturn:
-    result, failure = ImportResult(), ""
     name = str(getattr(file, "name", "-"))
     length = Path(name).stat().st_size if Path(name).is_file() else None  # nobody knows how long a pipe is
-    with _bar(length) as (progress, task):
+    _import_here(run, open_users(file, format_of(name)), limit, length, lambda _: file.tell() if length else None)
+
+
+def _import_some(run: ImportRun, limit: int | None) -> NoReturn:
+    """Import users of the tenant to see what comes of it: it is no run, and nobody goes on if it is ended."""
+    try:
+        goal, client = open_goal(database(), run.goal.id)
+        with client:
+            users = export_now(client, goal.goal, threading.Event().wait, limit=limit)
+            _import_here(run, users, limit, limit, lambda result: result.read)
+    except WebsyncError as error:
+        exit_with_lines(f"The import failed: {error}")
+
+
+def _import_here(
+    run: ImportRun,
+    users: Iterator[Entry],
+    limit: int | None,
+    total: int | None,
+    place_of: Callable[[ImportResult], int | None],
+) -> NoReturn:
+    """Import ``users`` in this process. ``place_of`` says how much of ``total`` is done."""
+    result, failure = ImportResult(), ""
+    with _bar(total) as (progress, task):
 
         def show(so_far: ImportResult) -> None:
             nonlocal result
             result = so_far
-            place = file.tell() if length else None
-            progress.update(task, description=f"{so_far.read:,} users", completed=place)
+            progress.update(task, description=f"{so_far.read:,} users", completed=place_of(so_far))
 
         try:
-            result = import_users(database(), run, open_users(file, format_of(name)), limit=limit, on_chunk=show)
+            result = import_users(database(), run, users, limit=limit, on_chunk=show)
         except SQLAlchemyError as error:
             failure = f"the database: {type(error).__name__}"
         except (UnreadableFileError, WebsyncError) as error:

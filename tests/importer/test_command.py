@@ -130,7 +130,7 @@ def test_a_file_that_breaks_off_ends_with_2_after_what_came_before(environment: 
     ("words", "message"),
     [
         (["import", "Another", "--file", "-"], "0 import goals are called 'Another'"),
-        (["import", "Import users", "--dry-run"], "--dry-run and --limit go with --file"),
+        (["import", "Import users", "--dry-run"], "Give the connection a client id and a client secret."),
         (["import", "Import users", "--file", "/no/such/file"], "No such file"),
         (["import", "Import users", "--file", "-", "--limit", "0"], "x>=1"),
     ],

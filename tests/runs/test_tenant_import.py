@@ -5,6 +5,7 @@ Workers are killed at random moments. What they leave in the end is what an impo
 
 import os
 import random
+import re
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from click.testing import CliRunner, Result
 from sqlalchemy import select
 
 from snippets.goals import IdentifierLink, MergeStrategy
@@ -20,6 +22,7 @@ from tests.demo.conftest import RunningTenant, tenant  # noqa: F401, a fixture
 from tests.factories import make_import_goal
 from tests.importer.carrying import Runs, running
 from tests.runs.workers import ask, read_run, wait_for
+from webapp.cli import main
 from webapp.connections.import_goals import ImportMapping
 from webapp.connections.models import Connection, ImportGoalRow
 from webapp.database import Database
@@ -170,6 +173,26 @@ def test_an_import_comes_to_the_same_though_one_of_two_workers_is_killed(
             run = wait_for(runs.database, key, is_over)
         assert run.executor_id != first
         assert_same(runs, undisturbed, run)
+
+
+def test_some_users_are_tried_without_a_worker(runs: Runs, goal: ImportGoalRow) -> None:
+    def typed(*words: str) -> Result:
+        return CliRunner().invoke(main, ["import", goal.key, *words], env=environment_of(runs))
+
+    # given no worker, when three users are only tried, then the table says what would happen, and nothing has
+    tried = typed("--dry-run", "--limit", "3")
+    assert tried.exit_code == 0
+    assert "Nothing was written" in tried.stdout
+    assert re.search(r"Created +3\n", tried.stdout)
+    assert runs.profile_count() == 0
+    # and when they are imported, then just these are
+    assert typed("--limit", "3").exit_code == 0
+    assert runs.profile_count() == 3
+    # and a tenant that cannot export says why
+    runs.fault(job_outcome=JobOutcome.FAILS)
+    failed = typed("--dry-run")
+    assert failed.exit_code == 2
+    assert "The import failed" in failed.stderr
 
 
 def wait_for_key(database: Database) -> str:

@@ -3,19 +3,35 @@
 A run that goes on in another process fetches the file again and reads it up to where it was: Auth0 keeps it for a day.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from itertools import islice
 
 from webapp.auth0.answers import ExportFileError
 from webapp.auth0.export_download import download_export
 from webapp.auth0.export_fields import ExportField, as_user
-from webapp.auth0.export_jobs import ExportJob, ExportWatch
+from webapp.auth0.export_jobs import ExportJob, ExportWatch, create_export
 from webapp.auth0.management_calls import ManagementCalls
+from webapp.connections.import_goals import ImportGoal
 from webapp.importer.applying import Entry, chunks_of
+from webapp.importer.beginning import needed_fields
 from webapp.importer.places import Place
 from webapp.importer.reading import FileFormat, UnreadableFileError, User, open_users, stream_of
 from webapp.importer.seen import SeenUsers
 from webapp.runs.importers import Later
+
+
+def export_now(
+    client: ManagementCalls, goal: ImportGoal, wait: Callable[[float], object], *, limit: int | None = None
+) -> Iterator[Entry]:
+    """Have Auth0 export its users, or so many of them; yield them as they come. ``wait`` waits so many seconds."""
+    place = Place(goal.revision, create_export(client, needed_fields(goal), limit=limit))
+    with closing(ExportedUsers(client, needed_fields(goal), place, None)) as users:
+        while (chunk := users.next_chunk()) is not None:
+            if isinstance(chunk, Later):
+                wait(chunk.wait_seconds)
+            else:
+                yield from chunk
 
 
 class ExportedUsers:

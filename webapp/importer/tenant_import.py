@@ -52,7 +52,7 @@ class TenantImporter:
 
     def begin(self, order: RunOrder) -> Position:
         """Look for those who changed since the last run, if that will do; else have Auth0 begin to export everybody."""
-        goal, client = self._open_goal(order)
+        goal, client = open_goal(self._database, order.goal_id)
         now = datetime.now(UTC)
         with self._database.reading() as session:
             until = covered_until(session, goal, now=now)
@@ -65,7 +65,7 @@ class TenantImporter:
     @contextmanager
     def open(self, order: RunOrder, position: Position) -> Iterator[OpenImport]:
         """Go on with what has been begun."""
-        goal, client = self._open_goal(order)
+        goal, client = open_goal(self._database, order.goal_id)
         place = Place(**position)
         with client:
             if goal.goal.revision != place.revision:
@@ -73,22 +73,6 @@ class TenantImporter:
             run = ImportRun(order.run_key, goal, is_full=order.is_full)
             with closing(OpenedImport(self._database, run, client, place)) as opened:
                 yield _PatientImport(opened, partial(self._patience, order.run_key))
-
-    def _open_goal(self, order: RunOrder) -> tuple[LiveImportGoal, ManagementClient]:
-        with self._database.reading() as session:
-            row = session.get(ImportGoalRow, order.goal_id)
-            if row is None:
-                raise NotFoundError("There is no such import goal.")
-            goal, connection = live_import_goal(row, allow_loopback=settings().allows_loopback_tenant), row.connection
-        if not goal.is_open:
-            raise NotImportableError("The goal or its connection is switched off.")
-        if not connection.auth0_client_id or connection.sealed_client_secret is None:
-            raise NotImportableError("Give the connection a client id and a client secret.")
-        try:
-            secret = sealer().unseal(connection.sealed_client_secret)
-        except SealBrokenError as error:
-            raise NotImportableError(str(error)) from error
-        return goal, ManagementClient(goal.tenant, connection.auth0_client_id, secret)
 
     @contextmanager
     def _patience(self, run_key: str) -> Iterator[None]:
@@ -102,6 +86,24 @@ class TenantImporter:
             absence_seconds = min(error.retry_after_seconds or 0.0, LONGEST_ABSENCE_SECONDS)
             raise NotNowError(max(pause_seconds(self._missed[run_key]), absence_seconds)) from error
         self._missed.pop(run_key, None)
+
+
+def open_goal(database: Database, goal_id: int) -> tuple[LiveImportGoal, ManagementClient]:
+    """Return a goal that may be imported now, and a client of its tenant. Raises NotFoundError, NotImportableError."""
+    with database.reading() as session:
+        row = session.get(ImportGoalRow, goal_id)
+        if row is None:
+            raise NotFoundError("There is no such import goal.")
+        goal, connection = live_import_goal(row, allow_loopback=settings().allows_loopback_tenant), row.connection
+    if not goal.is_open:
+        raise NotImportableError("The goal or its connection is switched off.")
+    if not connection.auth0_client_id or connection.sealed_client_secret is None:
+        raise NotImportableError("Give the connection a client id and a client secret.")
+    try:
+        secret = sealer().unseal(connection.sealed_client_secret)
+    except SealBrokenError as error:
+        raise NotImportableError(str(error)) from error
+    return goal, ManagementClient(goal.tenant, connection.auth0_client_id, secret)
 
 
 class _PatientImport:
