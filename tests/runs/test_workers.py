@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from dbos import DBOSClient
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
 from tests.conftest import make_settings, wait_until
 from tests.runs.summing import PEOPLE, applied_once, make_tables, plan
@@ -18,7 +18,7 @@ from webapp.connections.saving import Change
 from webapp.connections.schedule import Schedule
 from webapp.connections.schedules import save_schedule
 from webapp.database import Database
-from webapp.runs.models import Run, RunState
+from webapp.runs.models import Run, RunState, RunTrigger
 from webapp.runs.requesting import stop_run
 from webapp.worker import dbos_config
 
@@ -225,6 +225,42 @@ def test_schedules_follow_the_connections_and_missed_times_get_one_run(database:
         with database.transaction() as session:
             session.execute(delete(Connection).where(Connection.id == connection.id))
         wait_until(lambda: dbos_schedules(database) == [], seconds=20)
+
+
+def test_a_time_that_comes_is_a_run_unless_the_connection_is_paused(make_sqlite: Callable[[], str]) -> None:
+    # given two connections whose imports run in each second, of which one is paused
+    database_url = make_sqlite()
+    database = Database(database_url)
+    make_tables(database)
+    goals = [*store_goals(database), *store_goals(database, name="paused")]
+    change = Change("ada", datetime.now(UTC))
+    with database.transaction() as session:
+        for goal in goals:
+            connection = session.get_one(Connection, goal.connection_id)
+            save_schedule(session, connection, Schedule(), change, is_on=True, run_missed=False)
+    for goal in goals:
+        plan(database, goal.id, chunks=1)
+    first, paused = goals
+    switch(database, paused.connection_id, is_on=False)
+    with working(database_url, "every-second"):
+        # when DBOS says that a time has come, then the first one runs, and again
+        wait_until(lambda: finished(database, first) >= 2, seconds=40)
+        assert finished(database, paused) == 0
+        # when they change places, then only the other one does
+        switch(database, first.connection_id, is_on=False)
+        wait_until(lambda: [each[2] for each in dbos_schedules(database)] == ["PAUSED"], seconds=20)
+        before = finished(database, first)
+        switch(database, paused.connection_id, is_on=True)
+        wait_until(lambda: finished(database, paused) >= 2, seconds=40)
+        assert finished(database, first) <= before + 1  # one may have waited
+    database.close()
+
+
+def finished(database: Database, goal: ImportGoalRow) -> int:
+    """Return how many scheduled runs of a goal have finished."""
+    query = select(func.count()).select_from(Run).where(Run.goal_id == goal.id, Run.state == RunState.FINISHED)
+    with database.reading() as session:
+        return session.scalar(query.where(Run.trigger == RunTrigger.SCHEDULE)) or 0
 
 
 def states_of_runs(database: Database) -> list[str]:

@@ -22,7 +22,7 @@ SECONDS = 60.0
 class WorkerProcess:
     """A worker of its own process, on a database."""
 
-    def __init__(self, database_url: str, **settings: str) -> None:
+    def __init__(self, database_url: str, *words: str, **settings: str) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("WEBSYNC_")} | {
             "WEBSYNC_MODE": "demo",
             "WEBSYNC_DATABASE_URL": database_url,
@@ -31,7 +31,7 @@ class WorkerProcess:
             "WEBSYNC_WORKER_LOST_SECONDS": "3",
             **settings,
         }
-        command = [sys.executable, "-m", "tests.runs.summing"]
+        command = [sys.executable, "-m", "tests.runs.summing", *words]
         self.process = subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.PIPE)
 
     def kill(self) -> None:
@@ -58,9 +58,9 @@ class WorkerProcess:
 
 
 @contextmanager
-def working(database_url: str, **settings: str) -> Iterator[WorkerProcess]:
+def working(database_url: str, *words: str, **settings: str) -> Iterator[WorkerProcess]:
     """Run a worker, and end it whatever happens."""
-    worker = WorkerProcess(database_url, **settings)
+    worker = WorkerProcess(database_url, *words, **settings)
     try:
         yield worker
     finally:
