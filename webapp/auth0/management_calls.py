@@ -3,8 +3,10 @@
 Source: Auth0 Management API v2; Authentication API, "Client Credentials Flow"; "Rate limit use cases".
 """
 
+import math
 import time
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any, Self, TypeVar
 
 import httpx2
@@ -13,6 +15,8 @@ from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.httpx_client import OAuth2Client
 
 from webapp.auth0.answers import (
+    LONGEST_RETRY_SECONDS,
+    LONGEST_WAIT_SECONDS,
     Auth0AnswerError,
     Auth0RefusedError,
     Auth0UnavailableError,
@@ -21,9 +25,11 @@ from webapp.auth0.answers import (
     pause_before_next,
     raise_if_limited,
     refusal,
+    seconds_to_wait,
     surely_not_applied,
     token_advice,
 )
+from webapp.auth0.shared_pauses import SharedPause
 from webapp.auth0.tenant import Tenant
 
 TIMEOUT_SECONDS = 10.0
@@ -39,14 +45,22 @@ class ManagementCalls:
     """The Management API of one tenant, called as the connection's application. Close it, or use it in ``with``.
 
     Every method raises Auth0RefusedError, MissingScopeError, Auth0UnavailableError or Auth0AnswerError. ``wait`` waits
-    so many seconds for Auth0's limit on calls.
+    so many seconds for Auth0's limit on calls. With ``shared``, what any process learns of that limit holds this one
+    back too.
     """
 
     def __init__(
-        self, tenant: Tenant, client_id: str, client_secret: str, *, wait: Callable[[float], None] = time.sleep
+        self,
+        tenant: Tenant,
+        client_id: str,
+        client_secret: str,
+        *,
+        wait: Callable[[float], None] = time.sleep,
+        shared: SharedPause | None = None,
     ) -> None:
         self.tenant = tenant
         self._wait = wait
+        self._shared = shared
         self._pause_seconds = 0.0
         self._http = OAuth2Client(
             client_id,
@@ -56,7 +70,7 @@ class ManagementCalls:
             timeout=TIMEOUT_SECONDS,
             follow_redirects=False,  # a token sent on to wherever an answer points would be given away
             headers={"Accept": "application/json", "Accept-Encoding": "identity"},
-            event_hooks={"response": [bound_answer]},
+            event_hooks={"response": [bound_answer, self._tell_others]},
         )
         # Authlib makes an OAuthError of every JSON error; with this a 429 keeps its headers and can be waited for.
         self._http.register_compliance_hook("access_token_response", raise_if_limited)
@@ -93,6 +107,7 @@ class ManagementCalls:
 
     def _ask(self, may_be_sent_again: Callable[[Exception], bool | float], method: str, path: str, **more: Any) -> Any:
         def send() -> httpx2.Response:
+            self._keep_off()
             self._authorize()
             response: httpx2.Response = self._http.request(method, path, **more)
             self._pause_seconds = pause_before_next(response.headers)
@@ -103,6 +118,25 @@ class ManagementCalls:
             return response.json()
         except (ValueError, RecursionError) as error:
             raise Auth0AnswerError("The answer is no JSON. Is the connection's domain an Auth0 tenant?") from error
+
+    def _keep_off(self) -> None:
+        """Wait until the tenant takes calls again, as far as any process knows. Minutes are for the caller to wait."""
+        seconds = self._shared.seconds() if self._shared is not None else 0.0
+        if seconds > LONGEST_WAIT_SECONDS:
+            error = Auth0UnavailableError("The tenant's limit on calls was reached, and others wait for it too.")
+            error.retry_after_seconds = math.ceil(seconds)
+            raise error
+        if seconds:
+            self._wait(seconds)
+
+    def _tell_others(self, response: httpx2.Response) -> None:
+        """Note when the tenant takes calls again, if this was the last one for now, or one too many."""
+        seconds = pause_before_next(response.headers)
+        if response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+            asked = seconds_to_wait(response.headers)
+            seconds = 1.0 if asked is None else min(asked, LONGEST_RETRY_SECONDS)
+        if seconds and self._shared is not None:
+            self._shared.note(seconds)
 
     def _authorize(self) -> None:
         """Get a token unless there is one that lasts a while. The audience always is the tenant's own domain."""

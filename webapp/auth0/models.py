@@ -1,4 +1,4 @@
-"""Table of the tenants' signing keys."""
+"""Tables of the tenants' signing keys, and of when they take calls again."""
 
 from datetime import datetime
 
@@ -16,3 +16,12 @@ class KeptKeySet(Base):
     base_url: Mapped[str] = mapped_column(String(300), primary_key=True)
     jwks: Mapped[str] = mapped_column(Text)
     fetched_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class TenantPause(Base):
+    """A tenant whose limit on calls was reached: nobody calls it before ``until``."""
+
+    __tablename__ = "tenant_pauses"
+
+    base_url: Mapped[str] = mapped_column(String(300), primary_key=True)
+    until: Mapped[datetime] = mapped_column(UtcDateTime)

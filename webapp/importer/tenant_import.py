@@ -10,6 +10,7 @@ from http import HTTPStatus
 from webapp.auth0.answers import Auth0UnavailableError
 from webapp.auth0.export_jobs import LONGEST_ABSENCE_SECONDS, MAX_MISSED_LOOKS, pause_seconds
 from webapp.auth0.management import ManagementClient
+from webapp.auth0.shared_pauses import SharedPause
 from webapp.connections.import_saving import LiveImportGoal, live_import_goal
 from webapp.connections.models import ImportGoalRow
 from webapp.database import Database
@@ -103,7 +104,8 @@ def open_goal(database: Database, goal_id: int) -> tuple[LiveImportGoal, Managem
         secret = sealer().unseal(connection.sealed_client_secret)
     except SealBrokenError as error:
         raise NotImportableError(str(error)) from error
-    return goal, ManagementClient(goal.tenant, connection.auth0_client_id, secret)
+    shared = SharedPause(database, goal.tenant)
+    return goal, ManagementClient(goal.tenant, connection.auth0_client_id, secret, shared=shared)
 
 
 class _PatientImport:
