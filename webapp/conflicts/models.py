@@ -20,7 +20,7 @@ class ConflictState(StrEnum):
 
 
 class IdentityConflict(Base):
-    """An Auth0 user whose posts to a goal point at a profile of others. Ids only: what the token said is not kept.
+    """An Auth0 user whose posts to a goal, or data in an import, point at a profile of others. Ids only are kept.
 
     ``owners`` are those others ([issuer, subject] each) as the newest post found them. ``own_profile_id`` is the
     profile that the decision made. Nobody has decided while ``decided_at`` is None.

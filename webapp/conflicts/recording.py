@@ -21,7 +21,10 @@ MAX_OWNERS = 50
 
 @dataclass(frozen=True, slots=True)
 class RefusedPost:
-    """A post that was answered with a conflict: who came, to which goal, and which link led to whose profile."""
+    """A post that was answered with a conflict, or an imported user who was left out for one.
+
+    It says who came, to which goal, and which link led to whose profile.
+    """
 
     goal_id: int
     visitor: Identity

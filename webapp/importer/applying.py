@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from webapp.connections.import_saving import LiveImportGoal, consent_of
 from webapp.database import Database
 from webapp.importer.collecting import collecting_rarely
+from webapp.importer.conflicts import keep_conflicts
 from webapp.importer.mapping import DIGEST_BYTES, Elsewhere, MappedUser, UserMapper
 from webapp.importer.memory import ChunkKey, find_result, find_users, keep_result, keep_users, step_key
 from webapp.importer.planning import Candidate, Terms, plan_user
@@ -115,7 +116,10 @@ class ChunkApplier:
             NotFoundError: the goal was deleted meanwhile.
         """
         with collecting_rarely():
-            return self._apply_once(entries, now, step)
+            result = self._apply_once(entries, now, step)
+        if not self._run.is_dry:
+            keep_conflicts(self._database, self._run.goal, result.conflicts, now=now)
+        return result
 
     def _apply_once(self, entries: Sequence[Entry], now: datetime, step: Step | None) -> ImportResult:
         with self._database.reading() as session:
@@ -220,8 +224,9 @@ class _Ledger:
             user_id = candidate.user.user_id
             if (last := self.applied.get(user_id)) is not None:  # the same user came before, in this very chunk
                 candidate = candidate._replace(has_new_sums=last.sums != candidate.user.sums)  # noqa: PLW2901
-            state, profile_id, change, problems = plan_user(candidate, facts, self._terms)
+            state, profile_id, change, problems, conflict = plan_user(candidate, facts, self._terms)
             self._result.note(problems)
+            self._result.conflicts += [conflict] if conflict is not None else []
             if state is None:
                 self._result.invalid += 1
                 continue

@@ -8,7 +8,7 @@ from snippets.consent import ConsentRule
 from snippets.goals import MergeStrategy
 from webapp.connections.import_goals import ImportGoal
 from webapp.importer.mapping import MappedUser, UserMapper, issued_at
-from webapp.importer.results import ImportProblem
+from webapp.importer.results import Conflict, ImportProblem
 from webapp.profiles.facts import Facts, Sought
 from webapp.profiles.linking import (
     IdentityConflictError,
@@ -37,12 +37,16 @@ class Candidate(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What becomes of a user. Without a state it is invalid, for the reason in ``problems``."""
+    """What becomes of a user. Without a state it is invalid, for the reason in ``problems``.
+
+    A ``conflict`` is kept for people to decide.
+    """
 
     state: ProfileState | None
     profile_id: str | None = None
     change: ProfileChange | None = None
     problems: Sequence[ImportProblem] = ()
+    conflict: Conflict | None = None
 
 
 class Terms(NamedTuple):
@@ -69,8 +73,11 @@ def plan_user(candidate: Candidate, facts: Facts, terms: Terms) -> Plan:
     user, links = candidate.user, candidate.links
     try:
         linked = link_profile(facts, candidate.sought.identity, links, profile_hint=None)
-    except IdentityConflictError:
-        return Plan(None, problems=[ImportProblem(user.line, CONFLICT, user_id=user.user_id)])
+    except IdentityConflictError as error:
+        if not _may_speak_of(user, terms):
+            return Plan(ProfileState.CONSENT_MISMATCH)
+        conflict = Conflict(user.user_id, error.profile_id, error.position)
+        return Plan(None, problems=[ImportProblem(user.line, CONFLICT, user_id=user.user_id)], conflict=conflict)
     profile = linked.profile
     if profile is None and not terms.goal.allow_creation:
         return Plan(ProfileState.NOTFOUND)
@@ -95,6 +102,12 @@ def plan_user(candidate: Candidate, facts: Facts, terms: Terms) -> Plan:
     )
     problems += _merge_problems(user, merged.problems, terms.goal)
     return Plan(written_state(is_new=profile is None, has_changes=bool(merged.changed)), profile_id, change, problems)
+
+
+def _may_speak_of(user: MappedUser, terms: Terms) -> bool:
+    """Say if a user without a profile consented to what the goal is for: of nobody else is a conflict kept."""
+    rules, _ = terms.mapper.rules(user, ())
+    return merge_with_consent(rules, {}, {}, issued_at(user, terms.now), consent=terms.consent) is not None
 
 
 def _plan_new(candidate: Candidate, facts: Facts, terms: Terms, passed_over: Sequence[LinkValue]) -> Plan:

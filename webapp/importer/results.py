@@ -25,6 +25,14 @@ class ImportProblem(NamedTuple):
     user_id: str = ""
 
 
+class Conflict(NamedTuple):
+    """A user whom the goal's link at ``position`` leads to somebody else's profile, by the user's own word alone."""
+
+    user_id: str
+    profile_id: str
+    position: int
+
+
 @dataclass(slots=True)
 class ImportResult:
     """Counts of users, with what is to be told of them.
@@ -34,7 +42,8 @@ class ImportResult:
     last import, so they were left out. All others were ``checked`` against the profiles, and ``states`` say what became
     of them. ``problem_count`` counts problems by their reasons, ``problems`` has the first of them; ``newest`` are ids
     of the profiles that were created or updated last, the newest first. ``swept`` counts users whom the tenant no
-    longer has by what became of them. ``place`` is where the run goes on after this chunk, if it has said so before.
+    longer has by what became of them. ``conflicts`` are those of one chunk, for people to decide. ``place`` is where
+    the run goes on after this chunk, if it has said so before.
     """
 
     read: int = 0
@@ -46,6 +55,7 @@ class ImportResult:
     problems: list[ImportProblem] = field(default_factory=list)
     newest: list[str] = field(default_factory=list)
     swept: Counter[str] = field(default_factory=Counter)
+    conflicts: list[Conflict] = field(default_factory=list)
     place: Position | None = None
 
     @property
@@ -92,6 +102,7 @@ class ImportResult:
             "problems": [list(problem) for problem in self.problems],
             "newest": self.newest,
             "swept": dict(self.swept),
+            "conflicts": [list(conflict) for conflict in self.conflicts],
             "place": self.place,
         }
 
@@ -105,5 +116,6 @@ class ImportResult:
             problems=[ImportProblem(*problem) for problem in plain["problems"]],
             newest=list(plain["newest"]),
             swept=Counter(plain.get("swept", {})),
+            conflicts=[Conflict(*conflict) for conflict in plain.get("conflicts", ())],
             place=plain.get("place"),
         )
