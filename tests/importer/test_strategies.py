@@ -20,7 +20,7 @@ ADDED = ["old", "new"]
 TEXT_STRATEGIES = ("set", "set_if_empty", "set_or_clear", "add")
 NUMBER_STRATEGIES = (*TEXT_STRATEGIES, "sum")
 
-# By strategy (BlueConic fact sheet, section 4): what is left of a property of texts that has ["old"], what an empty one gets.
+# By strategy (BlueConic fact sheet, 4): what is left of a property of texts that has ["old"], what an empty one gets.
 TEXTS: list[tuple[str, object, tuple[list[str], ...], tuple[list[str], ...]]] = [
     # shape, source value, (set, set_if_empty, set_or_clear, add), the same for an empty property
     ("missing", MISSING, (OLD, OLD, NOTHING, OLD), (NOTHING, NOTHING, NOTHING, NOTHING)),

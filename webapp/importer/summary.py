@@ -11,7 +11,10 @@ _NAMES = {
     "notfound": "Not found",
     "elsewhere": "Of other databases",
     "consent_mismatch": "Skipped for consent",
+    "linked": "Linked to another user",
+    "kept": "Kept for another user",
     "errors": "Chunks with errors",
+    "problems_not_listed": "Problems not listed",
 }
 
 

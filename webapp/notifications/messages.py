@@ -17,12 +17,15 @@ _COUNT_NAMES = {
     "modified": "Updated",
     "cleared": "Cleared, since Auth0 no longer has them",
     "deleted": "Deleted, since Auth0 no longer has them",
+    "linked": "Linked to another user at Auth0",
+    "kept": "Kept for another user, since Auth0 no longer has them",
     "unchanged": "Unchanged",
     "notfound": "Not found",
     "consent_mismatch": "Skipped for consent",
     "elsewhere": "Of other databases",
     "invalid": "Invalid",
     "problems": "Problems",
+    "problems_not_listed": "Problems beyond the error list",
 }
 _ERRORS = "errors"
 """Chunks of which not everything was imported: nothing that people count."""
