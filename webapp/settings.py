@@ -76,6 +76,7 @@ class Settings(BaseSettings):
     smtp_url: SecretStr | None = None
     mail_from: str = ""
     webhook_networks: Annotated[tuple[Network, ...], NoDecode] = ()
+    run_days: int = Field(default=90, ge=0, le=36_500)
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
     @classmethod

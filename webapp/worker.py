@@ -22,6 +22,7 @@ from webapp.runs import dispatching
 from webapp.runs.executor_locks import ExecutorLocks, executor_locks
 from webapp.runs.heartbeats import beat, begin_beating, forget_worker, leave, lost_workers
 from webapp.runs.importers import Importer
+from webapp.runs.retention import delete_old_runs
 from webapp.runs.workflow import WORKFLOW_VERSION, RunCarrier, ThisProcess
 from webapp.settings import Settings
 
@@ -30,6 +31,8 @@ SCHEMA = "websync_jobs"
 TICK_SECONDS = 0.5
 """Between two looks for queued runs."""
 ALIGN_EVERY_SECONDS = 5.0
+SWEEP_EVERY = timedelta(hours=1)
+"""Between two looks for runs that have become too old, of which each tick deletes a little."""
 STOP_SECONDS = 60.0
 """For the steps under way when the worker is told to stop. Then it ends all the same, and a kill loses nothing."""
 
@@ -85,9 +88,10 @@ class Worker:
         self._database: Database = app.extensions["database"]
         self._carrier, self._locks, self._executor_id = carrier, locks, executor_id
         self._notifier = Notifier(app)
+        self._run_days = settings.run_days
         self._lost_after = timedelta(seconds=settings.worker_lost_seconds)
         self._config = dbos_config(settings, executor_id)
-        self._beat_at = self._aligned_at = datetime.min.replace(tzinfo=UTC)
+        self._beat_at = self._aligned_at = self._swept_at = datetime.min.replace(tzinfo=UTC)
 
     def start(self) -> None:
         """Launch DBOS, which goes on with what this executor id left behind."""
@@ -135,6 +139,10 @@ class Worker:
         if now - self._aligned_at >= timedelta(seconds=ALIGN_EVERY_SECONDS):
             dispatching.align_schedules(self._database)
             self._aligned_at = now
+        if self._run_days and now - self._swept_at >= SWEEP_EVERY:
+            with self._database.transaction() as session:
+                has_more = delete_old_runs(session, now - timedelta(days=self._run_days))
+            self._swept_at = self._swept_at if has_more else now
         dispatching.start_queued_runs(self._database)
         dispatching.hand_out_active_runs(self._database)
 

@@ -21,7 +21,7 @@ from sqlalchemy.exc import IntegrityError
 from webapp.connections.schedule import Schedule
 from webapp.database import Database
 from webapp.errors import WebsyncError
-from webapp.runs.importers import Applied, Later, NotNowError, OpenImport, Position, RunOrder
+from webapp.runs.importers import Applied, Later, NotNowError, OpenImport, Position, Reach, RunOrder
 from webapp.settings import load_settings
 from webapp.worker import WorkerRefusedError, run_worker
 
@@ -106,6 +106,10 @@ class SummingImporter:
     def begin(self, order: RunOrder) -> Position:  # noqa: ARG002
         """Begin at the first chunk."""
         return {"next": 0}
+
+    def count_profiles(self, order: RunOrder) -> Reach:  # noqa: ARG002
+        """Say that each person has a profile."""
+        return Reach(PEOPLE, PEOPLE)
 
     @contextmanager
     def open(self, order: RunOrder, position: Position) -> Iterator[OpenImport]:

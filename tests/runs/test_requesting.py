@@ -152,6 +152,7 @@ def test_a_worker_that_has_lost_a_run_notes_nothing(database: Database, now: dat
         problems = session.execute(select(RunProblem.line, RunProblem.user_id, RunProblem.auth0_field)).all()
         lines = session.scalars(select(RunLogLine.text).order_by(RunLogLine.id)).all()
     assert (found.chunks, found.counts["read"], found.newest) == (1, 5, ["p2", "p1"])
+    assert (found.reasons, found.first_chunk_at) == ({"no e-mail address": 1}, now)
     assert problems == [(2, "auth0|ann", "email")]
     assert lines == [
         "worker-1 takes the run, after 0 chunks.",

@@ -151,6 +151,9 @@ def test_an_import_comes_to_the_same_though_its_worker_is_killed_ten_times(
         # and the next run finds everybody unchanged: nothing is summed again
         again = wait_for(runs.database, ask(runs.database, goal_of(runs)), is_over)
     assert again.counts["unchanged"] == run.counts["read"]
+    # and both say how many profiles were imported by them, and ever
+    count = run.counts["created"]
+    assert [(each.profiles, each.connection_profiles) for each in (run, again)] == [(count, count), (0, count)]
     assert runs.profiles() == undisturbed.profiles()
 
 

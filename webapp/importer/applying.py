@@ -189,7 +189,7 @@ class ChunkApplier:
         ledger = _Ledger(session, Terms(goal.goal, chunk.mapper, consent_of(session, goal.id), now), chunk.result)
         for facts, numbers in in_rounds(session, range(len(candidates)), lambda number: candidates[number].sought):
             ledger.apply_round(facts, [candidates[number] for number in numbers])
-        keep_users(session, goal.id, ledger.applied.values())
+        keep_users(session, goal.id, ledger.applied.values(), run_id=self._run.id)
         keep_result(session, chunk.key, goal.id, chunk.result, now=now)
         return chunk.result
 

@@ -31,6 +31,8 @@ _CHUNKS = Lookup(
     columns=[_chunks.c.result],
 )
 
+_OF_LAST_TIME = "digest", "sums", "run_id"
+
 
 class Remembered(NamedTuple):
     """The digests of a user when the goal last imported it."""
@@ -63,11 +65,11 @@ def find_users(session: Session, goal_id: int, user_ids: Iterable[str]) -> dict[
     return {user_id: Remembered(digest, sums) for user_id, digest, sums in found}
 
 
-def keep_users(session: Session, goal_id: int, users: Iterable[MappedUser]) -> None:
-    """Remember users as they are now, each once."""
+def keep_users(session: Session, goal_id: int, users: Iterable[MappedUser], *, run_id: str) -> None:
+    """Remember users as they are now, each once, and which run imported them."""
     # In order, since that is how an index grows fastest.
-    rows = sorted((goal_id, user.user_id, user.digest, user.sums) for user in users)
-    upsert(session, ImportedUser, ("goal_id", "user_id", "digest", "sums"), rows, changing=("digest", "sums"))
+    rows = sorted((goal_id, user.user_id, user.digest, user.sums, run_id) for user in users)
+    upsert(session, ImportedUser, ("goal_id", "user_id", *_OF_LAST_TIME), rows, changing=_OF_LAST_TIME)
 
 
 def find_result(session: Session, key: ChunkKey) -> ImportResult | None:

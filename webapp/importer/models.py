@@ -13,6 +13,7 @@ class ImportedUser(Base):
     """What a goal last imported of an Auth0 user, as digests only.
 
     ``digest`` is of all values that the goal reads, together with how it maps them; ``sums`` of those that are summed.
+    ``run_id`` is the run that imported it last: a run's key, or the id of an import from a file.
     """
 
     __tablename__ = "imported_users"
@@ -22,6 +23,7 @@ class ImportedUser(Base):
     user_id: Mapped[str] = mapped_column(String(255), primary_key=True)
     digest: Mapped[bytes] = mapped_column(LargeBinary(16))
     sums: Mapped[bytes] = mapped_column(LargeBinary(16))
+    run_id: Mapped[str] = mapped_column(String(64), default="")
 
 
 class AppliedChunk(Base):

@@ -21,7 +21,8 @@ from webapp.importer.coverage import covered_until
 from webapp.importer.memory import forget_other_runs
 from webapp.importer.opened_import import OpenedImport, Work
 from webapp.importer.places import Place
-from webapp.runs.importers import Applied, Later, NotNowError, OpenImport, Position, RunOrder
+from webapp.importer.reach import count_profiles
+from webapp.runs.importers import Applied, Later, NotNowError, OpenImport, Position, Reach, RunOrder
 from webapp.sealing import SealBrokenError, sealer
 from webapp.settings import settings
 
@@ -74,6 +75,11 @@ class TenantImporter:
             run = ImportRun(order.run_key, goal, is_full=order.is_full)
             with closing(OpenedImport(self._database, run, client, place)) as opened:
                 yield _PatientImport(opened, partial(self._patience, order.run_key))
+
+    def count_profiles(self, order: RunOrder) -> Reach | None:
+        """Return how many different profiles were imported."""
+        with self._database.reading() as session:
+            return count_profiles(session, order, allow_loopback=settings().allows_loopback_tenant)
 
     @contextmanager
     def _patience(self, run_key: str) -> Iterator[None]:

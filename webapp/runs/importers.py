@@ -65,6 +65,13 @@ class NotNowError(Exception):
         self.wait_seconds = wait_seconds
 
 
+class Reach(NamedTuple):
+    """How many different profiles a run has imported, and all runs of its connection together."""
+
+    profiles: int
+    connection_profiles: int
+
+
 class OpenImport(Protocol):
     """An import that has been opened at a position. One thread at a time uses it."""
 
@@ -94,3 +101,6 @@ class Importer(Protocol):
 
     def open(self, order: RunOrder, position: Position) -> AbstractContextManager[OpenImport]:
         """Open the import where ``position`` says. What it holds open (a download) ends with the context."""
+
+    def count_profiles(self, order: RunOrder) -> Reach | None:
+        """Return how many different profiles were imported, None if that cannot be told. Asked when a run ends."""

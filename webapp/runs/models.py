@@ -32,8 +32,8 @@ class RunTrigger(StrEnum):
 
 
 ACTIVE_STATES = (RunState.STARTING, RunState.RUNNING, RunState.STOPPING)
-_IS_QUEUED = text("state = 'queued'")
-_IS_ACTIVE = text("state IN ('starting', 'running', 'stopping')")
+IS_QUEUED = text("state = 'queued'")
+IS_ACTIVE = text("state IN ('starting', 'running', 'stopping')")
 
 
 class Run(Base):
@@ -41,18 +41,20 @@ class Run(Base):
 
     ``position`` is the importer's own word for where to go on; ``chunks`` counts what was applied up to there.
     ``executor_id`` is the worker that has it. ``problem`` is the slug of what failed, ``problem_detail`` its sentence.
-    ``newest`` are ids of the profiles that were created or updated last, the newest first.
+    ``newest`` are ids of the profiles that were created or updated last, the newest first. ``reasons`` counts the lines
+    of the error list. When the run ends, ``profiles`` is how many different ones it has imported, and
+    ``connection_profiles`` its connection ever.
     """
 
     __tablename__ = "runs"
     __table_args__ = (
-        Index("uq_runs_queued_goal_id", "goal_id", unique=True, sqlite_where=_IS_QUEUED, postgresql_where=_IS_QUEUED),
+        Index("uq_runs_queued_goal_id", "goal_id", unique=True, sqlite_where=IS_QUEUED, postgresql_where=IS_QUEUED),
         Index(
             "uq_runs_active_connection_id",
             "connection_id",
             unique=True,
-            sqlite_where=_IS_ACTIVE,
-            postgresql_where=_IS_ACTIVE,
+            sqlite_where=IS_ACTIVE,
+            postgresql_where=IS_ACTIVE,
         ),
         Index("ix_runs_goal_id_id", "goal_id", "id"),
         Index("ix_runs_connection_id_id", "connection_id", "id"),
@@ -69,6 +71,7 @@ class Run(Base):
     state: Mapped[str] = mapped_column(String(24))
     requested_at: Mapped[datetime] = mapped_column(UtcDateTime)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    first_chunk_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     executor_id: Mapped[str] = mapped_column(String(100), default="")
     chunks: Mapped[int] = mapped_column(default=0)
@@ -76,6 +79,9 @@ class Run(Base):
     expected_users: Mapped[int | None]
     counts: Mapped[dict[str, int]] = mapped_column(JsonDocument, default=dict)
     newest: Mapped[list[str]] = mapped_column(JsonDocument, default=list)
+    reasons: Mapped[dict[str, int]] = mapped_column(JsonDocument, default=dict)
+    profiles: Mapped[int | None]
+    connection_profiles: Mapped[int | None]
     problem: Mapped[str] = mapped_column(String(60), default="")
     problem_detail: Mapped[str] = mapped_column(Text, default="")
 

@@ -1,6 +1,7 @@
 """How far a run is, with its log and its error list: noted after each chunk, by the one worker that has the run."""
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from sqlalchemy import select
@@ -8,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from webapp.rows import insert_new
 from webapp.runs.announcing import announce_end
-from webapp.runs.importers import MAX_LISTED_PROBLEMS, Applied, Position, RunOrder
+from webapp.runs.importers import MAX_LISTED_PROBLEMS, Applied, Position, Problem, RunOrder
 from webapp.runs.models import ACTIVE_STATES, Run, RunLogLine, RunProblem, RunState
 
 ERRORS = "errors"
@@ -18,6 +19,9 @@ PROBLEMS = "problems"
 UNLISTED = "problems_not_listed"
 """The count of those for which the error list had no room."""
 MAX_NEWEST = 5
+MAX_REASONS = 50
+"""So many are counted apart: an importer has about a dozen, and a run is read often."""
+OTHER_REASONS = "other reasons"
 _PROBLEM_COLUMNS = ("run_id", "line", "user_id", "auth0_field", "reason")
 
 
@@ -62,6 +66,8 @@ def note_chunk(session: Session, run: Run, applied: Applied, *, after: int, now:
     room = max(0, MAX_LISTED_PROBLEMS - run.counts.get(PROBLEMS, 0))
     if (unlisted := applied.counts.get(PROBLEMS, 0) - room) > 0:
         counts[UNLISTED] += unlisted
+    run.first_chunk_at = run.first_chunk_at or now
+    run.reasons = _counted(run.reasons, applied.problems)
     run.newest = [*applied.newest, *run.newest][:MAX_NEWEST]
     insert_new(session, RunProblem, _PROBLEM_COLUMNS, [(run.id, *each) for each in applied.problems[:room]])
     told = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in applied.counts.items()) or "nothing"
@@ -83,6 +89,15 @@ def end_run(session: Session, run: Run, state: RunState, *, now: datetime, probl
 def order_of(run: Run) -> RunOrder:
     """Return what the run is to import."""
     return RunOrder(run.key, run.goal_id, run.connection_id, run.is_full)
+
+
+def _counted(reasons: Mapping[str, int], problems: Iterable[Problem]) -> dict[str, int]:
+    """Return the counts with those of more problems. Beyond a number of reasons, what is new counts as another."""
+    counts = Counter(reasons)
+    for problem in problems:
+        is_known = problem.reason in counts or len(counts) < MAX_REASONS
+        counts[problem.reason if is_known else OTHER_REASONS] += 1
+    return dict(counts)
 
 
 def _log(session: Session, run: Run, line: str, now: datetime) -> None:

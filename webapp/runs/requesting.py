@@ -26,6 +26,7 @@ _COLUMNS = (
     "chunks",
     "counts",
     "newest",
+    "reasons",
     "problem",
     "problem_detail",
 )
@@ -71,6 +72,7 @@ def request_run(
             0,
             {},
             [],
+            {},
             "",
             "",
         )

@@ -20,10 +20,11 @@ from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from webapp.database import Database, is_busy
-from webapp.errors import WebsyncError
-from webapp.runs.importers import Importer, Later, NotNowError, OpenImport, Position
+from webapp.errors import NotFoundError, WebsyncError
+from webapp.runs.importers import Importer, Later, NotNowError, OpenImport, Position, Reach
 from webapp.runs.models import Run, RunState
 from webapp.runs.progress import RunTakenError, end_run, keep_run, note_beginning, note_chunk, order_of, take_run
+from webapp.runs.requesting import find_run
 
 WORKFLOW_VERSION = "runs-1"
 BUSY_SECONDS = 2.0
@@ -118,9 +119,8 @@ class RunCarrier:
     def _advance(self, run_key: str) -> Step:
         with self._database.transaction() as session:
             run = keep_run(session, run_key, self._executor_id)
-            if run.state == RunState.STOPPING:
-                end_run(session, run, RunState.STOPPED, now=_now())
-                return _OVER
+        if run.state == RunState.STOPPING:
+            return self._end(run_key, RunState.STOPPED)
         if run.position is None:
             return self._begin(run)
         opened = self._opened(run, run.position)
@@ -160,11 +160,23 @@ class RunCarrier:
             return self._wait_for_database(run_key, error)
 
     def _end(self, run_key: str, state: RunState, *, problem: str = "", detail: str = "") -> Step:
+        reach = self._reach(run_key)
         with self._database.transaction() as session:
             run = keep_run(session, run_key, self._executor_id)
+            if reach is not None:
+                run.profiles, run.connection_profiles = reach
             end_run(session, run, state, now=_now(), problem=problem, detail=detail)
         log.info("run_over", run=run_key, state=run.state, problem=problem, chunks=run.chunks)
         return _OVER
+
+    def _reach(self, run_key: str) -> Reach | None:
+        """Ask the importer how many profiles the run has imported. It takes long, so no transaction waits for it."""
+        try:
+            with self._app.app_context(), self._database.reading() as session:
+                return self._importer.count_profiles(order_of(find_run(session, run_key)))
+        except (SQLAlchemyError, NotFoundError) as error:  # a run does not fail for a number
+            log.warning("run_not_counted", run=run_key, reason=type(error).__name__)
+            return None
 
     def _wait_for_database(self, run_key: str, error: SQLAlchemyError) -> Step:
         log.warning("run_waits_for_database", run=run_key, reason=type(error).__name__)
