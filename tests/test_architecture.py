@@ -14,7 +14,7 @@ STOREYS = [
     {"command_line"},
     {"app"},
     {"trying", "import_pages"},
-    {"code_pages", "tokens", "importer", "profile_pages"},
+    {"code_pages", "tokens", "importer", "profile_pages", "run_pages"},
     {"runs", "live", "conflicts"},
     {"notifications"},
     {"connections"},

@@ -38,6 +38,8 @@ from webapp.notifications import views as notifications
 from webapp.profile_pages import objective_views as objectives
 from webapp.profile_pages import views as profile_pages
 from webapp.rates import Rates
+from webapp.run_pages import schedule_views as schedules
+from webapp.run_pages import views as runs
 from webapp.sealing import Sealer
 from webapp.settings import Settings, load_settings
 from webapp.slow_clients import SlowClients
@@ -108,6 +110,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         token_checker.bp,
         live.bp,
         notifications.bp,
+        runs.bp,
+        schedules.bp,
     )
     for blueprint in (health, *rooms):
         app.register_blueprint(blueprint)
