@@ -2,10 +2,12 @@
  * Says that a form has unsaved changes, and warns before the page is left with them.
  *
  * A form with `data-is-unsaved` came back from the server with what was typed: it is unsaved from the start.
+ * Fields with `data-not-saved` are for buttons of the page, and no part of what is saved.
  */
 export function enhance(form) {
   const badge = form.querySelector("[data-unsaved-badge]");
-  const content = () => new URLSearchParams(new FormData(form)).toString();
+  const isSaved = ([name]) => !form.elements.namedItem(name)?.hasAttribute?.("data-not-saved");
+  const content = () => new URLSearchParams([...new FormData(form)].filter(isSaved)).toString();
   const saved = "isUnsaved" in form.dataset ? null : content();
   let isSubmitting = false;
   const isUnsaved = () => content() !== saved;

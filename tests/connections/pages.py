@@ -43,7 +43,7 @@ class _FormReader(HTMLParser):
         if tag not in {"input", "meta", "link", "br"}:
             self._open.append((tag, found.get("id", "")))
         name = found.get("name", "")
-        if not name or not self._is_inside or self._template_depth:
+        if not name or not self._is_inside or self._template_depth or "disabled" in found:
             self._select_option(tag, found)
             return
         self.descriptions[name] = found.get("aria-describedby", "").split()

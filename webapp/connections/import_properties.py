@@ -36,11 +36,18 @@ def ensure_goal_properties(session: Session, goal: ImportGoal, new_types: Proper
 
 
 def definitions_after_saving(session: Session, goal: ImportGoal, new_types: PropertyTypes) -> Definitions:
-    """Return how the goal's properties would be defined once it is saved. Nothing is written."""
+    """Return how the goal's properties would be defined once it is saved. Nothing is written.
+
+    Raises:
+        InvalidGoalError: a row does not suit the property that it writes.
+    """
     stored = read_definitions(session, goal.properties | CONSENT_PROPERTIES)
     wanted = _wanted_properties(goal, new_types)
+    types = {**{name: property_type for name, (property_type, _) in wanted.items()}, **stored.types}
+    if problems := tuple(_type_problems(goal, types)):
+        raise InvalidGoalError(problems)
     return Definitions(
-        {**{name: property_type for name, (property_type, _) in wanted.items()}, **stored.types},
+        types,
         stored.identifying | {name for name, (_, is_indexed) in wanted.items() if is_indexed},
     )
 

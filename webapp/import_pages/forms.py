@@ -59,6 +59,10 @@ TYPES = (
 FIRST_NAME = "Import data"
 
 
+def _stripped(text: str | None) -> str:
+    return (text or "").strip()
+
+
 class TransformForm(Form):
     """A chip: a step of a mapping, and what it is told."""
 
@@ -119,6 +123,8 @@ class ImportGoalForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     links = FieldList(FormField(LinkForm))
     allow_creation = BooleanField("Allow creation of profiles", default=True)
     mappings = FieldList(FormField(ImportMappingForm))
+    lookup = StringField("User id or e-mail address", filters=[_stripped])
+    pasted = TextAreaField("Or a user as JSON", filters=[_stripped])
 
     @property
     def chosen_databases(self) -> list[str]:

@@ -16,6 +16,7 @@ from webapp.connections.goals import StaleRevisionError, find_connection
 from webapp.connections.import_saving import find_import_goal, to_import_goal
 from webapp.connections.listing import suggested_properties
 from webapp.connections.models import ImportGoalRow
+from webapp.connections.tenant_access import has_credentials
 from webapp.database import reading
 from webapp.import_pages.databases import NOT_READ, DatabaseList
 from webapp.import_pages.forms import (
@@ -26,6 +27,7 @@ from webapp.import_pages.forms import (
     import_goal_form,
     new_import_goal_form,
 )
+from webapp.import_pages.preview import ShownPreview
 from webapp.profiles.definitions import property_types
 
 SUGGESTED_FIELDS = (
@@ -51,6 +53,7 @@ class Shown:
     mistakes: Sequence[Mistake] = ()
     stale: StaleRevisionError | None = None
     databases: DatabaseList = NOT_READ
+    preview: ShownPreview | None = None
 
 
 NOTHING = Shown()
@@ -79,6 +82,7 @@ def goal_page(place: Place, form: ImportGoalForm | None = None, shown: Shown = N
             suggested_fields=SUGGESTED_FIELDS,
             suggested_properties=suggested_properties(session),
             profile_id=PROFILE_ID,
+            can_call_tenant=has_credentials(connection),
         )
     return page, page_status(has_mistakes=bool(shown.mistakes), stale=shown.stale)
 

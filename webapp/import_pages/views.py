@@ -6,11 +6,11 @@ from http import HTTPStatus
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from snippets.goals import MAX_MAPPINGS, InvalidGoalError
+from snippets.goals import MAX_MAPPINGS, InvalidGoalError, Problem
 from webapp.accounts.session import signed_in_admin
 from webapp.connections.editor import edit, parse_action, place_problems, refuse_what_no_page_sends
 from webapp.connections.forms import as_number
-from webapp.connections.goals import StaleRevisionError, find_connection, new_key
+from webapp.connections.goals import NoTenantError, StaleRevisionError, find_connection, new_key
 from webapp.connections.import_goals import read_import_goal
 from webapp.connections.import_saving import (
     SavedImportGoal,
@@ -19,6 +19,7 @@ from webapp.connections.import_saving import (
     find_import_goal,
     save_import_goal,
 )
+from webapp.connections.models import Connection
 from webapp.connections.saving import Change
 from webapp.connections.transforms import MAX_TRANSFORMS
 from webapp.database import reading, transaction
@@ -27,6 +28,7 @@ from webapp.import_pages.chips import edit_chips
 from webapp.import_pages.databases import read_databases
 from webapp.import_pages.forms import ImportGoalForm
 from webapp.import_pages.page import Place, Shown, goal_page
+from webapp.import_pages.preview import NoUserError, draft_of, find_sample, show_preview
 
 bp = Blueprint("imports", __name__)
 bp.before_request(refuse_what_no_page_sends)
@@ -88,6 +90,8 @@ def _press(place: Place) -> ResponseReturnValue:
         return _save(place, form)
     if pressed == "databases":
         return goal_page(place, form, Shown(databases=read_databases(connection)))
+    if pressed == "preview":
+        return _preview(place, form, connection, row.id if row else None)
     edited = edit_chips(form, pressed) or edit(form, parse_action(pressed))
     return goal_page(place, edited.form, Shown(edited))
 
@@ -106,6 +110,23 @@ def _save(place: Place, form: ImportGoalForm) -> ResponseReturnValue:
     if saved.new_properties:
         flash(f"New profile properties were made: {', '.join(saved.new_properties)}.", "info")
     return _see_other(url_for(".goal", key=saved.goal.key))
+
+
+def _preview(place: Place, form: ImportGoalForm, connection: Connection, goal_id: int | None) -> ResponseReturnValue:
+    """Show what the form as it is would do to one user."""
+    try:
+        import_goal, new_types = read_import_goal(form.plain(key=place.goal_key or new_key())), form.new_types()
+        sample = find_sample(connection, form.lookup.data or "", form.pasted.data or "")  # it may take long
+        with reading() as session:
+            draft = draft_of(session, connection, import_goal, goal_id, new_types)
+            preview = show_preview(session, draft, sample, now=datetime.now(UTC))
+    except InvalidGoalError as error:
+        return goal_page(place, form, Shown(mistakes=place_problems(form, error.problems)))
+    except NoUserError as error:
+        return goal_page(place, form, Shown(mistakes=place_problems(form, [Problem((error.field,), str(error))])))
+    except NoTenantError as error:
+        return goal_page(place, form, Shown(mistakes=place_problems(form, [Problem(("lookup",), error.detail)])))
+    return goal_page(place, form, Shown(preview=preview))
 
 
 def _store(place: Place, form: ImportGoalForm) -> SavedImportGoal:

@@ -15,7 +15,7 @@ from webapp.importer.collecting import collecting_rarely
 from webapp.importer.conflicts import keep_conflicts
 from webapp.importer.mapping import DIGEST_BYTES, Elsewhere, MappedUser, UserMapper
 from webapp.importer.memory import ChunkKey, find_result, find_users, keep_result, keep_users, step_key
-from webapp.importer.planning import Candidate, Terms, plan_user
+from webapp.importer.planning import Candidate, Terms, candidate_of, plan_user
 from webapp.importer.reading import BrokenLine, UnreadableFileError, User
 from webapp.importer.results import ImportProblem, ImportResult
 from webapp.profiles.consent import CONSENT_PROPERTIES
@@ -178,7 +178,7 @@ class ChunkApplier:
         if definitions != chunk.mapper.definitions:
             chunk = self._map(entries, definitions, chunk.step)
             changed = chunk.users
-        candidates = [_candidate(chunk.mapper, user) for user in changed]
+        candidates = [candidate_of(chunk.mapper, user) for user in changed]
         if is_small:
             lock_identifiers(session, set().union(*(identifiers_to_lock(each.sought) for each in candidates)))
         # Whoever else brings this chunk has waited for the locks: it is applied by now, or this is the first.
@@ -244,11 +244,6 @@ class _Ledger:
         with together(self._session):
             store_profiles(self._session, changes, self._terms.mapper.definitions.identifying)
             link_identities(self._session, identities)
-
-
-def _candidate(mapper: UserMapper, user: MappedUser) -> Candidate:
-    links = mapper.links(user)
-    return Candidate(user, links, mapper.sought(user, links))
 
 
 def _digest(parts: Iterable[bytes]) -> bytes:

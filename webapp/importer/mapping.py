@@ -280,6 +280,12 @@ def path_of(field: str) -> Path:
     return tuple(path)
 
 
+def value_at(fields: Members[str, Any], field: str) -> Any:
+    """Return what a user has at ``field``: under the path as a name, as some exports have it, or along the path."""
+    found = fields.get(field)
+    return _walk(fields, path_of(field)) if found is None else found
+
+
 def issued_at(user: MappedUser, now: datetime) -> int:
     """Return how new the news about a user is (Unix seconds): when Auth0 changed it last, as far as the export tells.
 
@@ -313,7 +319,7 @@ def _walk(found: Any, path: Path) -> Any:
 
 def _database_of(fields: Members[str, Any]) -> str | None:
     for name in _DATABASE_FIELDS:
-        found = fields.get(name) or _walk(fields, path_of(name))
+        found = value_at(fields, name)
         if isinstance(found, str) and found:
             return found
     return None

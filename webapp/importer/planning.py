@@ -36,6 +36,12 @@ class Candidate(NamedTuple):
     has_new_sums: bool = True
 
 
+def candidate_of(mapper: UserMapper, user: MappedUser) -> Candidate:
+    """Return a user with everything that may lead to their profile."""
+    links = mapper.links(user)
+    return Candidate(user, links, mapper.sought(user, links))
+
+
 class Plan(NamedTuple):
     """What becomes of a user. Without a state it is invalid, for the reason in ``problems``.
 

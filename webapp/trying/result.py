@@ -1,6 +1,6 @@
 """What came of a trial, as plain data for templates/trying/: the run, the token, and the change of the profile."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,16 +9,15 @@ from snippets.goals import Direction, WebGoal
 from snippets.rendering import SnippetKind
 from webapp.json_text import compact, pretty, printable
 from webapp.profiles.linking import FoundBy
-from webapp.profiles.showing import date_text
+from webapp.profiles.previewing import PropertyRow, ShownLink, property_rows, shown_links
 from webapp.profiles.store import ProfileState
-from webapp.profiles.values import PropertyType
+from webapp.profiles.values import PropertyTypes
 from webapp.tokens.planning import Plan
 from webapp.trying.exchanging import Exchange
 from webapp.trying.logins import TriedLogin
 from webapp.trying.notes import Note
 from webapp.trying.running import Run
 
-Types = Mapping[str, PropertyType]
 Claims = Mapping[str, Any]
 
 
@@ -59,31 +58,6 @@ class Refusal:
     title: str
     detail: str
     slug: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PropertyRow:
-    """A property before and after. ``positions`` are the mappings that speak of it, counted from 0."""
-
-    property_id: str
-    before: tuple[str, ...]
-    after: tuple[str, ...]
-    positions: tuple[int, ...]
-
-    @property
-    def is_changed(self) -> bool:
-        """Whether the token would change it."""
-        return self.before != self.after
-
-
-@dataclass(frozen=True, slots=True)
-class ShownLink:
-    """An identifier link and what came of it."""
-
-    auth0_field: str
-    profile_property: str
-    outcome: str
-    has_found: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +104,7 @@ def show_token(claims: Claims) -> str:
     return pretty(claims)
 
 
-def show_sync(goal: WebGoal, plan: Plan, types: Types, claims: Claims, *, hint: str | None) -> ShownSync:
+def show_sync(goal: WebGoal, plan: Plan, types: PropertyTypes, claims: Claims, *, hint: str | None) -> ShownSync:
     """Return what a token would do, to be read. ``hint`` is the profile id that the browser brings."""
     outcome, linked = plan.outcome, plan.linked
     foreseeable = {hint, *(link.value for link in plan.links if link.is_profile_id)}
@@ -141,8 +115,8 @@ def show_sync(goal: WebGoal, plan: Plan, types: Types, claims: Claims, *, hint: 
         found_by=linked.found_by,
         link_position=linked.link.position if linked.link else None,
         switch_profile=outcome.switch_profile,
-        links=tuple(_links(goal, plan, claims)),
-        rows=tuple(_rows(goal, plan, types)) if outcome.profile_id is not None else (),
+        links=shown_links(goal.links, plan.links, plan.linked, _unverified(goal, claims), "token"),
+        rows=_rows(goal, plan, types) if outcome.profile_id is not None else (),
     )
 
 
@@ -159,40 +133,19 @@ def _json_at(metadata: Mapping[str, Any], name: str) -> str | None:
     return compact(metadata[name]) if metadata.get(name) is not None else None
 
 
-def _rows(goal: WebGoal, plan: Plan, types: Types) -> Iterator[PropertyRow]:
-    mapped = {mapping.profile_property for mapping in goal.mappings_to(Direction.TO_PROFILE)}
+def _rows(goal: WebGoal, plan: Plan, types: PropertyTypes) -> tuple[PropertyRow, ...]:
+    written_by: dict[str, list[int]] = {}
+    for position, mapping in enumerate(goal.mappings):
+        if mapping.direction is Direction.TO_PROFILE:
+            written_by.setdefault(mapping.profile_property, []).append(position)
     linked = {link.profile_property for link in goal.links if link.profile_property in plan.before}
-    for name in sorted(mapped | linked | set(plan.changed)):
-        before = plan.before.get(name, [])
-        is_date = types.get(name) is PropertyType.DATETIME
-        yield PropertyRow(
-            name,
-            _texts(before, is_date=is_date),
-            _texts(plan.changed.get(name, before), is_date=is_date),
-            tuple(
-                position
-                for position, mapping in enumerate(goal.mappings)
-                if mapping.profile_property == name and mapping.direction is Direction.TO_PROFILE
-            ),
-        )
+    names = {*written_by, *linked, *plan.changed}
+    return property_rows(names, plan.before, plan.changed, types, written_by)
 
 
-def _texts(values: Sequence[str], *, is_date: bool) -> tuple[str, ...]:
-    return tuple(date_text(value) if is_date else value for value in values)
-
-
-def _links(goal: WebGoal, plan: Plan, claims: Claims) -> Iterator[ShownLink]:
-    found = plan.linked.link.position if plan.linked.link else None
-    tried, passed_over = ({link.position for link in links} for links in (plan.links, plan.linked.passed_over))
-    for position, link in enumerate(goal.links):
-        if position == found:
-            text = "finds the profile"
-        elif position in passed_over:
-            text = "is passed over: it leads to the profile of another user, and Auth0 does not vouch for it"
-        elif position in tried:
-            text = "finds no profile" if found is None or position < found else "is not needed"
-        elif link.verified_by is not None and claims.get(claim_name(goal, link.verified_by)) is not True:
-            text = "is not tried: Auth0 has not verified it"
-        else:
-            text = "is not tried: the token does not have one value for it"
-        yield ShownLink(link.auth0_field, link.profile_property, text, position == found)
+def _unverified(goal: WebGoal, claims: Claims) -> set[str]:
+    return {
+        link.auth0_field
+        for link in goal.links
+        if link.verified_by is not None and claims.get(claim_name(goal, link.verified_by)) is not True
+    }
