@@ -13,4 +13,4 @@ export function enhance(section) {
   });
 }
 
-document.querySelectorAll("[data-rows=mappings]").forEach(enhance);
+document.querySelectorAll("[data-rows=mappings], [data-remaining]").forEach(enhance);

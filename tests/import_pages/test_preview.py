@@ -110,6 +110,7 @@ def test_who_was_imported_is_compared_with_their_profile(
     same = preview(admin_client, address, ANN | {"points": 5})
     other = preview(admin_client, address, ANN | {"points": 7, "name": "Ann B."})
     # then the first changes nothing, the sum included, and the second adds to what is there
+    assert "data-is-unsaved" not in same.text
     assert "Outcome UNCHANGED" in shown(same)
     assert "a run leaves the user out" in shown(same)
     assert changes(same.text)["points"] == (["5"], ["5"])

@@ -128,7 +128,7 @@ def linked_user_id(client: ManagementCalls, user_id: str) -> str | None:
     Source: Auth0 docs, manage-users/user-accounts/user-account-linking.
     """
     provider, _, identity = user_id.partition("|")
-    query = {"q": f"identities.user_id:{_quoted(identity)}", "search_engine": "v3", "include_totals": "true"}
+    query = {"q": f"identities.user_id:{quoted(identity)}", "search_engine": "v3", "include_totals": "true"}
     page = read(_Page, client.read_patiently("users", query | {"fields": "user_id,identities"}))
     for user in page.users:
         identities = user.get("identities")
@@ -162,7 +162,7 @@ def _page(
     number: int = 0,
     per_page: int = PAGE_SIZE,
 ) -> _Page:
-    terms = [window.query] if connection is None else [f"identities.connection:{_quoted(connection)}", window.query]
+    terms = [window.query] if connection is None else [f"identities.connection:{quoted(connection)}", window.query]
     params = {
         "q": " AND ".join(terms),
         "search_engine": "v3",
@@ -212,5 +212,6 @@ def _written(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Return a text as a value of a query."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

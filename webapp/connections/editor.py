@@ -19,7 +19,7 @@ MAX_POSTED_ROWS = 400
 _ACTION = re.compile(
     r"(?:add-(?P<added>mapping|link)|(?P<verb>remove|move-up|move-down)-(?P<kind>mapping|link)-(?P<index>\d{1,4}))"
 )
-_ROW = re.compile(r"(?:mappings|links)-[^-]*")
+_ROW = re.compile(r"(?:mappings|links|remaining)-[^-]*")
 
 
 class Verb(StrEnum):

@@ -102,6 +102,19 @@ class ImportMappingForm(Form):
     """The type of the property, if it is defined."""
 
 
+class RemainingForm(Form):
+    """A field that no mapping reads yet, and the property that is proposed for it."""
+
+    is_chosen = BooleanField("Add")
+    auth0_field = HiddenField()
+    example = HiddenField()
+    profile_property = StringField("Profile property")
+    property_type = SelectField("Type", choices=(AUTOMATIC, *TYPES), default="")
+
+    stored_type: str | None = None
+    """The type of the property, if it is defined."""
+
+
 class ImportGoalForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     """An import goal. ``expected_revision`` is the one that the page began with.
 
@@ -123,6 +136,9 @@ class ImportGoalForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     links = FieldList(FormField(LinkForm))
     allow_creation = BooleanField("Allow creation of profiles", default=True)
     mappings = FieldList(FormField(ImportMappingForm))
+    remaining = FieldList(FormField(RemainingForm))
+    remaining_strategy = SelectField("Merge strategy of all", choices=STRATEGIES, default=MergeStrategy.SET)
+    remaining_prefix = StringField("Prefix of new properties", filters=[_stripped])
     lookup = StringField("User id or e-mail address", filters=[_stripped])
     pasted = TextAreaField("Or a user as JSON", filters=[_stripped])
 

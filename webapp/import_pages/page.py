@@ -53,6 +53,7 @@ class Shown:
     mistakes: Sequence[Mistake] = ()
     stale: StaleRevisionError | None = None
     databases: DatabaseList = NOT_READ
+    fields_problem: str | None = None
     preview: ShownPreview | None = None
 
 
@@ -75,7 +76,7 @@ def goal_page(place: Place, form: ImportGoalForm | None = None, shown: Shown = N
             goal=stored,
             connection=connection,
             shown=shown,
-            is_unsaved=request.method == "POST",
+            is_unsaved=request.method == "POST" and not _is_as_stored(form, stored),
             blank_mapping=ImportMappingForm(prefix="mappings-__index__-"),
             blank_link=LinkForm(prefix="links-__index__-"),
             blank_chips=[_blank_chip(str(each.value)) for each in TRANSFORMS],
@@ -93,9 +94,16 @@ def _first_form(stored: ImportGoalRow | None) -> ImportGoalForm:
     return import_goal_form(to_import_goal(stored), is_on=stored.is_on)
 
 
+def _is_as_stored(form: ImportGoalForm, stored: ImportGoalRow | None) -> bool:
+    """Say if saving would change nothing, so that a preview of a stored goal leaves no changes to be saved."""
+    if stored is None or form.is_on.data != stored.is_on:
+        return False
+    return form.plain(key=stored.key) == _first_form(stored).plain(key=stored.key)
+
+
 def _tell_types(session: Session, form: ImportGoalForm) -> None:
     """Let each row know the type of its property, if that is defined."""
-    rows = [entry.form for entry in form.mappings]
+    rows = [entry.form for entry in (*form.mappings, *form.remaining)]
     types = property_types(session, {(row.profile_property.data or "").strip() for row in rows})
     for row in rows:
         row.stored_type = types.get((row.profile_property.data or "").strip())

@@ -21,6 +21,7 @@ from webapp.connections.import_saving import (
 )
 from webapp.connections.models import Connection
 from webapp.connections.saving import Change
+from webapp.connections.tenant_access import CALL_ERRORS, what_to_do
 from webapp.connections.transforms import MAX_TRANSFORMS
 from webapp.database import reading, transaction
 from webapp.errors import MalformedRequestError
@@ -29,6 +30,7 @@ from webapp.import_pages.databases import read_databases
 from webapp.import_pages.forms import ImportGoalForm
 from webapp.import_pages.page import Place, Shown, goal_page
 from webapp.import_pages.preview import NoUserError, draft_of, find_sample, show_preview
+from webapp.import_pages.remaining import FIND_BUTTON, add_chosen, close_remaining, list_remaining
 
 bp = Blueprint("imports", __name__)
 bp.before_request(refuse_what_no_page_sends)
@@ -92,7 +94,24 @@ def _press(place: Place) -> ResponseReturnValue:
         return goal_page(place, form, Shown(databases=read_databases(connection)))
     if pressed == "preview":
         return _preview(place, form, connection, row.id if row else None)
-    edited = edit_chips(form, pressed) or edit(form, parse_action(pressed))
+    return _edit(place, form, connection, pressed)
+
+
+def _edit(place: Place, form: ImportGoalForm, connection: Connection, pressed: str) -> ResponseReturnValue:
+    """Change the form's rows by a button of theirs. Nothing is saved."""
+    try:
+        if pressed == FIND_BUTTON:
+            edited = list_remaining(form, connection)
+        elif pressed == "add-fields":
+            edited = add_chosen(form)
+        elif pressed == "close-fields":
+            edited = close_remaining(form)
+        else:
+            edited = edit_chips(form, pressed) or edit(form, parse_action(pressed))
+    except CALL_ERRORS as error:
+        return goal_page(place, form, Shown(fields_problem=what_to_do(error)))
+    except InvalidGoalError as error:
+        return goal_page(place, form, Shown(mistakes=place_problems(form, error.problems)))
     return goal_page(place, edited.form, Shown(edited))
 
 
