@@ -13,6 +13,7 @@ from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import MapAdapter
 
+import webapp.importer.tenant_import  # noqa: F401, a run can end with its problems, which have pages of their own
 from webapp.accounts import views as accounts
 from webapp.accounts.session import install_guard
 from webapp.assets import STATIC, TEMPLATES

@@ -3,7 +3,7 @@
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.routing import IntegerConverter, Rule
+from werkzeug.routing import AnyConverter, IntegerConverter, Rule
 
 from tests.accounts.conftest import AuditTrail
 from tests.conftest import ADMIN_EMAIL
@@ -145,7 +145,11 @@ def cookie_of(client: FlaskClient) -> str:
 
 def _url(rule: Rule) -> str:
     values = {
-        name: 1 if isinstance(converter, IntegerConverter) else "something"
+        name: 1
+        if isinstance(converter, IntegerConverter)
+        else min(converter.items)
+        if isinstance(converter, AnyConverter)
+        else "something"
         for name, converter in rule._converters.items()
     }
     _, path = rule.build(values) or ("", "/")
