@@ -7,15 +7,16 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import func, select, text
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from webapp.accounts.models import Admin, AuditEntry
 from webapp.connections.models import MappingRow
-from webapp.database import MIGRATION_LOCK, Base, Database, is_busy, run_by_driver
+from webapp.database import MIGRATION_LOCK, Base, Database, is_busy, is_passing, run_by_driver
 
 
 def an_admin(email: str = "ada@example.org", **changes: object) -> Admin:
@@ -182,6 +183,17 @@ def test_a_connection_that_postgresql_ended_meanwhile_is_made_anew(
         assert session.scalar(text("SELECT pg_backend_pid()")) != process
     database.close()
     other.close()
+
+
+def test_a_transaction_that_postgresql_ends_for_anothers_sake_may_be_done_again() -> None:
+    # given errors of the driver, as SQLAlchemy raises them
+    def raised(error: psycopg.Error) -> DBAPIError:
+        return DBAPIError("", None, error)
+
+    # when they are looked at, then a deadlock passes, though the database is not busy, and a broken key does not
+    assert is_passing(raised(psycopg.errors.DeadlockDetected()))
+    assert not is_busy(raised(psycopg.errors.DeadlockDetected()))
+    assert not is_passing(raised(psycopg.errors.UniqueViolation()))
 
 
 def test_a_connection_that_postgresql_ends_in_use_is_told_as_busy(make_postgresql: Callable[[], str]) -> None:

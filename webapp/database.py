@@ -241,6 +241,11 @@ def is_busy(error: SQLAlchemyError) -> bool:
     return error.connection_invalidated or "database is locked" in str(error.orig) or isinstance(error.orig, _AWAY)
 
 
+def is_passing(error: SQLAlchemyError) -> bool:
+    """Say if a whole transaction may work when done again: also one that PostgreSQL ended so that another goes on."""
+    return is_busy(error) or isinstance(getattr(error, "orig", None), psycopg.errors.DeadlockDetected)
+
+
 def run_by_driver(connection: SqlConnection, statement: str, parameters: Sequence[object] = ()) -> Any:
     """Run a statement in the driver's own words, and return the driver's cursor. Raises what SQLAlchemy would raise."""
     cursor = connection.connection.driver_connection.cursor()  # type: ignore[union-attr]  # an open connection has one

@@ -215,6 +215,8 @@ def test_identities_of_another_shape_are_nobodys(identities: object) -> None:
 
 def test_the_next_window_reaches_back() -> None:
     assert next_window(START, START + timedelta(hours=1)) == Window(START - OVERLAP, START + timedelta(hours=1))
+    # and does so also where a clock went back
+    assert next_window(START + timedelta(hours=1), START) == Window(START - OVERLAP, START)
 
 
 @pytest.mark.parametrize(

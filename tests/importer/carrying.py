@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
@@ -21,10 +22,11 @@ from webapp.database import Database
 from webapp.demo.faults import set_faults
 from webapp.demo.population import change_users, delete_users, populate
 from webapp.demo.seed import CUSTOMERS, M2M_CLIENT_ID, M2M_CLIENT_SECRET
+from webapp.importer import opened_import
 from webapp.importer.models import AppliedChunk
 from webapp.importer.tenant_import import TenantImporter
 from webapp.profiles.models import Profile, ProfileIdentity
-from webapp.runs.importers import Applied, Later, Position, Problem, RunOrder
+from webapp.runs.importers import Applied, Begun, Later, Position, Problem, RunOrder
 from webapp.sealing import Sealer
 
 KEY = make_import_goal().key
@@ -39,6 +41,7 @@ class Carried:
     problems: list[Problem] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     is_over: bool = False
+    began: str = ""
 
     @property
     def is_export(self) -> bool:
@@ -49,6 +52,11 @@ class Carried:
         self.counts.update(applied.counts)
         self.problems += applied.problems
         self.remarks += [applied.remark] if applied.remark else []
+
+
+def started(begun: Begun) -> Carried:
+    """Return a run that has begun."""
+    return Carried(begun.position, began=begun.remark)
 
 
 class Runs:
@@ -96,13 +104,13 @@ class Runs:
         """Carry a run to its end."""
         order = self.order(**options)
         with self.app.app_context():
-            return self.carry(order, Carried(self.importer.begin(order)))
+            return self.carry(order, started(self.importer.begin(order)))
 
     def begin(self, **options: bool) -> tuple[RunOrder, Carried]:
         """Begin a run."""
         order = self.order(**options)
         with self.app.app_context():
-            return order, Carried(self.importer.begin(order))
+            return order, started(self.importer.begin(order))
 
     def carry(self, order: RunOrder, run: Carried, *, steps: int = 1_000_000, kill: bool = False) -> Carried:
         """Do so many steps; with ``kill`` the last of them is done, and not noted."""
@@ -156,7 +164,9 @@ class Runs:
 
 
 def running(database_url: str, tenant: RunningTenant, users: int) -> Iterator[Runs]:
-    """Yield the runs of a goal of ``tenant``, which gets so many users, on a database."""
+    """Yield the runs of a goal of ``tenant``, which gets so many users, on a database. Nothing has to settle."""
     app = create_app(make_settings(database_url))
-    yield Runs(app, tenant, users)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(opened_import, "SETTLED_AFTER", timedelta(0))
+        yield Runs(app, tenant, users)
     app.extensions["database"].close()

@@ -46,6 +46,8 @@ def test_after_an_export_only_changes_are_asked_for(runs: Runs) -> None:
     second = runs.run()
     # then those are found by the search, and the profiles are as after an export
     assert not second.is_export
+    assert first.began.startswith("All users are exported: no finished run tells since when")
+    assert second.began.endswith(f"are searched: {second.counts['read']}.")
     assert second.counts["modified"] == USERS / 10
     assert second.position["expected"] == second.counts["read"] < USERS
     changed = runs.profiles()
@@ -182,7 +184,7 @@ def test_a_run_waits_while_the_tenant_has_no_time_and_fails_only_if_that_lasts(
         runs.fault(limited_call_one_in=0)
         with runs.database.transaction() as session:
             session.execute(delete(TenantPause))
-        assert runs.importer.begin(order)["job"]
+        assert runs.importer.begin(order).position["job"]
 
 
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)

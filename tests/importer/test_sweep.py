@@ -1,7 +1,7 @@
 """Users whom the tenant no longer has: who is swept, who is not, and what is left of them."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,10 +17,14 @@ from webapp.connections.models import Connection
 from webapp.connections.saving import Change
 from webapp.demo.population import populations
 from webapp.demo.seed import CUSTOMERS
-from webapp.importer import sweeping
+from webapp.importer import opened_import, sweeping
+from webapp.importer.refusals import GoalChangedError
+from webapp.importer.results import ImportResult
 from webapp.importer.seen import SeenUsers
+from webapp.importer.sweeping import Sweep
 from webapp.profiles.merging import Rule
 from webapp.profiles.models import Profile, ProfileIdentity
+from webapp.runs.importers import Later
 
 USERS = 100
 GOAL: dict[str, Any] = {
@@ -198,6 +202,55 @@ def test_who_is_in_no_line_but_at_auth0_is_left_alone(runs: Runs, monkeypatch: p
     run = runs.run()
     assert runs.profiles() == before
     assert (run.counts["deleted"], run.problems) == (0, [])
+
+
+def test_nobody_is_swept_before_the_search_knows_who_was_linked(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    # given a user who is gone, and a search that may be minutes late
+    runs.save(deletion_policy=DeletionPolicy.DELETE, **GOAL)
+    runs.run()
+    order, run = runs.begin()
+    runs.carry(order, run)
+    assert run.is_over  # nobody is gone: there is nothing to wait for
+    before = runs.profiles()
+    gone(runs)
+    monkeypatch.setattr(opened_import, "SETTLED_AFTER", timedelta(minutes=5))
+    # when the run has brought all who are there
+    order, run = runs.begin()
+    with runs.app.app_context(), runs.importer.open(order, run.position) as opened:
+        opened.apply(opened.next_chunk(), now=datetime.now(UTC))
+        later = opened.next_chunk()
+    # then it waits, and nobody was swept
+    assert isinstance(later, Later)
+    assert 200 < later.wait_seconds <= 300
+    assert runs.profiles() == before
+
+
+@pytest.mark.parametrize("change", ["saved", "switched off"])
+def test_a_goal_that_was_changed_meanwhile_sweeps_nobody(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    # given a run that is about to sweep
+    runs.save(deletion_policy=DeletionPolicy.DELETE, **GOAL)
+    runs.run()
+    before = runs.profiles()
+    gone(runs)
+    order, run = runs.begin()
+
+    def saved_first(sweep: Sweep, *args: Any, **more: Any) -> ImportResult:
+        # when somebody thinks better of it
+        if change == "saved":
+            runs.save(deletion_policy=DeletionPolicy.IGNORE, **GOAL)
+        else:
+            with runs.database.transaction() as session:
+                session.scalars(select(Connection)).one().is_on = False
+        return apply(sweep, *args, **more)
+
+    apply = Sweep.apply
+    monkeypatch.setattr(Sweep, "apply", saved_first)
+    # then the run ends there
+    with pytest.raises(GoalChangedError, match="Nobody else is swept"):
+        runs.carry(order, run)
+    assert runs.profiles() == before
 
 
 def test_a_goal_that_ignores_sweeps_nobody(runs: Runs) -> None:

@@ -21,7 +21,7 @@ from sqlalchemy.exc import IntegrityError
 from webapp.connections.schedule import Schedule
 from webapp.database import Database
 from webapp.errors import WebsyncError
-from webapp.runs.importers import Applied, Later, NotNowError, OpenImport, Position, Reach, RunOrder
+from webapp.runs.importers import Applied, Begun, Later, NotNowError, OpenImport, Position, Reach, RunOrder
 from webapp.settings import load_settings
 from webapp.worker import WorkerRefusedError, run_worker
 
@@ -61,7 +61,7 @@ class SummingImport:
         if self._next >= chunks:
             return None
         if self._next >= gate:
-            return Later(0.05)
+            return Later(600 if trouble == "asleep" else 0.05)
         if self._next == chunks - 1 and trouble == "busy" and self._order.run_key not in _sent_away:
             _sent_away.add(self._order.run_key)
             raise NotNowError(0.05)
@@ -103,9 +103,9 @@ class SummingImporter:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def begin(self, order: RunOrder) -> Position:  # noqa: ARG002
+    def begin(self, order: RunOrder) -> Begun:  # noqa: ARG002
         """Begin at the first chunk."""
-        return {"next": 0}
+        return Begun({"next": 0})
 
     def count_profiles(self, order: RunOrder) -> Reach:  # noqa: ARG002
         """Say that each person has a profile."""

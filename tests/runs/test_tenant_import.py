@@ -28,7 +28,7 @@ from webapp.connections.models import Connection, ImportGoalRow
 from webapp.database import Database
 from webapp.demo.faults import JobOutcome
 from webapp.errors import NotFoundError
-from webapp.importer.tenant_import import GoalChangedError, NotImportableError
+from webapp.importer.refusals import GoalChangedError, NotImportableError
 from webapp.runs.importers import RunOrder
 from webapp.runs.models import Run, RunState
 
@@ -235,7 +235,7 @@ def test_a_goal_that_is_saved_during_its_run_ends_it_before_it_reads_what_is_not
     importer, database = runs.importer, runs.database
     order = RunOrder("run-1", goal.id, goal.connection_id, is_full=False)
     with runs.app.app_context():
-        position = importer.begin(order)
+        position = importer.begin(order).position
         # when the goal is saved with other mappings, and another worker goes on
         with database.transaction() as session:
             session.get_one(ImportGoalRow, goal.id).revision += 1

@@ -129,20 +129,22 @@ def test_a_run_goes_on_at_its_chunk_also_if_the_file_of_jobs_is_lost(make_sqlite
 
 
 def test_every_way_in_which_a_run_can_end(database: Database, database_url: str) -> None:
-    # given goals of seven connections, of which each has another fate
-    fates = ("", "busy", "errors", "problem", "bug", "stopped", "deleted")
+    # given goals of eight connections, of which each has another fate
+    fates = ("", "busy", "errors", "problem", "bug", "stopped", "asleep", "deleted")
+    gated = fates[5:]
     goals = {fate: store_goals(database, name=f"shop {fate}")[0] for fate in fates}
     for fate, goal in goals.items():
-        plan(database, goal.id, chunks=4, gate=2 if fate in {"stopped", "deleted"} else 4, trouble=fate)
+        plan(database, goal.id, chunks=4, gate=2 if fate in gated else 4, trouble=fate)
     keys = {fate: ask(database, goal) for fate, goal in goals.items()}
     # when a worker carries their runs, one is stopped after two chunks, and the goal of one is deleted
     with working(database_url) as worker:
-        for fate in ("stopped", "deleted"):
+        for fate in gated:
             wait_for(database, keys[fate], lambda run: run.chunks == 2)
         with database.transaction() as session:
-            assert stop_run(session, keys["stopped"], now=datetime.now(UTC)) == RunState.STOPPING
+            for fate in ("stopped", "asleep"):
+                assert stop_run(session, keys[fate], now=datetime.now(UTC)) == RunState.STOPPING
             session.execute(delete(ImportGoalRow).where(ImportGoalRow.id == goals["deleted"].id))
-        runs = {fate: wait_for(database, keys[fate], is_over) for fate in fates[:6]}
+        runs = {fate: wait_for(database, keys[fate], is_over) for fate in fates[:7]}
         # then each ends in its state, at the chunk where it stood, with what is to be told of it
         assert worker.process.poll() is None
     outcome = {fate: (run.state, run.chunks, run.problem) for fate, run in runs.items()}
@@ -153,6 +155,7 @@ def test_every_way_in_which_a_run_can_end(database: Database, database_url: str)
         "problem": (RunState.FAILED, 3, "test-trouble"),
         "bug": (RunState.FAILED, 3, "internal-error"),
         "stopped": (RunState.STOPPED, 2, ""),
+        "asleep": (RunState.STOPPED, 2, ""),
     }
     assert runs["problem"].problem_detail == "It does not answer."
     assert "secret" not in runs["bug"].problem_detail

@@ -48,7 +48,7 @@ class Window:
 
 def next_window(covered_until: datetime, now: datetime) -> Window:
     """Return the window after one that ended at ``covered_until``: up to ``now``, and reaching back by `OVERLAP`."""
-    return Window(covered_until - OVERLAP, now)
+    return Window(min(covered_until, now) - OVERLAP, now)
 
 
 @dataclass(frozen=True, slots=True)

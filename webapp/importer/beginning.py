@@ -1,6 +1,7 @@
 """How a run of an import begins: with a search for those who changed, where that will do, else with an export."""
 
 from datetime import datetime
+from typing import NamedTuple
 
 import structlog
 
@@ -20,21 +21,29 @@ _DATABASE_FIELD = "identities[0].connection"
 log = structlog.get_logger()
 
 
+class Beginning(NamedTuple):
+    """Where a run begins, and what its log says of it."""
+
+    place: Place
+    remark: str
+
+
 def begin_place(
     client: ManagementCalls, goal: ImportGoal, covered_until: datetime | None, *, is_full: bool, now: datetime
-) -> Place:
+) -> Beginning:
     """Return where a run begins. ``covered_until`` is from when on changes are needed, None if everybody is."""
-    if goal.mode is ImportMode.INCREMENTAL and not is_full and covered_until is not None:
+    if is_full:
+        reason = "it is a full run"
+    elif goal.mode is not ImportMode.INCREMENTAL:
+        reason = "the goal is in full mode"
+    elif covered_until is None:
+        reason = "no finished run tells since when, or those who are gone are to be found"
+    else:
         window = next_window(covered_until, now)
-        count = _count_changes(client, window, goal)
-        if count <= MOST_CHANGES:
-            return Place(
-                goal.revision,
-                covered_until=window.until.isoformat(),
-                since=window.since.isoformat(),
-                expected=count,
-            )
-    return begin_export(client, goal, now)
+        if (count := _count_changes(client, window, goal)) <= MOST_CHANGES:
+            return _begin_search(goal, window, count)
+        reason = f"more than {MOST_CHANGES:,} have changed"
+    return Beginning(begin_export(client, goal, now), f"All users are exported: {reason}.")
 
 
 def begin_export(client: ManagementCalls, goal: ImportGoal, now: datetime) -> Place:
@@ -42,6 +51,12 @@ def begin_export(client: ManagementCalls, goal: ImportGoal, now: datetime) -> Pl
     expected = _expected_users(client)
     job = create_export(client, needed_fields(goal))
     return Place(goal.revision, job, covered_until=now.isoformat(), expected=expected)
+
+
+def _begin_search(goal: ImportGoal, window: Window, count: int) -> Beginning:
+    since, until = window.since.isoformat(), window.until.isoformat()
+    remark = f"Those who have changed since {window.since:%Y-%m-%d %H:%M} UTC are searched: {count:,}."
+    return Beginning(Place(goal.revision, covered_until=until, since=since, expected=count), remark)
 
 
 def needed_fields(goal: ImportGoal) -> tuple[ExportField, ...]:

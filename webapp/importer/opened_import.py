@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from webapp.auth0.answers import ChangesUnknownError
 from webapp.auth0.management import ManagementClient
+from webapp.auth0.user_search import OVERLAP
 from webapp.connections.import_goals import DeletionPolicy
 from webapp.database import Database
 from webapp.importer.applying import ChunkApplier, Entry, ImportRun, Step
@@ -23,6 +24,9 @@ from webapp.importer.seen import SeenUsers
 from webapp.importer.sweeping import Missing, Sweep
 from webapp.runs.importers import Applied, Later, Problem
 from webapp.runs.progress import PROBLEMS
+
+SETTLED_AFTER = OVERLAP
+"""Nobody is swept earlier after the export has begun."""
 
 
 class EarlierStep(NamedTuple):
@@ -137,15 +141,22 @@ class OpenedImport:
             self._export = ExportedUsers(self._client, needed_fields(self._goal), self._place, self._seen)
         return self._export.next_chunk()
 
-    def _next_sweep(self) -> SweepStep | None:
+    def _next_sweep(self) -> SweepStep | Later | None:
         if self._seen is None or self._place.is_swept:
             return None
         if self._sweep is None:
-            self._sweep = Sweep(self._database, self._run, self._client, self._seen)
-            if objection := self._sweep.objection():
+            sweep = Sweep(self._database, self._run, self._client, self._seen)
+            if objection := sweep.objection():
                 return SweepStep((), objection)
+            if sweep.has_somebody and (seconds := self._settles_in()) > 0:
+                return Later(seconds)
+            self._sweep = sweep
         missing = self._sweep.next_step()
         return None if missing is None else SweepStep(missing)
+
+    def _settles_in(self) -> float:
+        """Return in how many seconds the search knows who was linked to another user before the export."""
+        return (self._place.until + SETTLED_AFTER - datetime.now(UTC)).total_seconds()
 
     def _apply_sweep(
         self, missing: Sequence[Missing], objection: str, now: datetime

@@ -8,16 +8,18 @@ from datetime import datetime
 from itertools import islice
 from typing import NamedTuple
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from webapp.auth0.management import ManagementClient
 from webapp.auth0.user_search import linked_user_id
 from webapp.connections.import_goals import DeletionPolicy
+from webapp.connections.models import Connection, ImportGoalRow
 from webapp.database import Database
 from webapp.importer.applying import ImportRun
 from webapp.importer.clearing import Clearing, cleared_profile
 from webapp.importer.memory import find_result, forget_users, imported_user_ids, keep_result, step_key
+from webapp.importer.refusals import GoalChangedError
 from webapp.importer.results import ImportResult
 from webapp.importer.seen import SeenUsers
 from webapp.profiles.definitions import read_definitions
@@ -50,13 +52,18 @@ class Sweep:
     def __init__(self, database: Database, run: ImportRun, client: ManagementClient, seen: SeenUsers) -> None:
         self._database, self._run, self._client, self._seen = database, run, client, seen
         self._absent: Iterator[str] | None = None
+        self.has_somebody = False
 
     def objection(self) -> str:
-        """Say why nobody may be swept, or nothing: an export that lacks so many may be one that went wrong."""
+        """Say why nobody may be swept, or nothing: an export that lacks so many may be one that went wrong.
+
+        From then on ``has_somebody`` says if it lacks anybody.
+        """
         known = absent = 0
         for user_id in self._known():
             known += 1
             absent += user_id not in self._seen
+        self.has_somebody = absent > 0
         if absent * 2 <= known:
             return ""
         return (
@@ -75,12 +82,17 @@ class Sweep:
         return [self._missing(user_id, gone) for user_id in gone]
 
     def apply(self, missing: Sequence[Missing], step: int, *, now: datetime) -> ImportResult:
-        """Sweep users once, and return what came of it: the same again if this run has done this step before."""
+        """Sweep users once, and return what came of it: the same again if this run has done this step before.
+
+        Raises:
+            GoalChangedError: somebody has saved the goal since, and may have thought better of it.
+        """
         goal, key = self._run.goal, step_key(self._run.id, f"sweep {step}")
         with self._database.transaction() as session:
             lock_all_identifiers(session)
             if earlier := find_result(session, key):
                 return earlier
+            self._check_goal(session)
             result = ImportResult()
             clearing = Clearing.of(session, goal) if goal.goal.deletion_policy is DeletionPolicy.CLEAR else None
             for each in missing:
@@ -89,6 +101,12 @@ class Sweep:
             result.swept.pop("", None)
             keep_result(session, key, goal.id, result, now=now)
         return result
+
+    def _check_goal(self, session: Session) -> None:
+        goal = self._run.goal
+        is_same = ImportGoalRow.id == goal.id, ImportGoalRow.revision == goal.goal.revision, ImportGoalRow.is_on
+        if session.scalar(select(ImportGoalRow.id).join(Connection).where(*is_same, Connection.is_on)) is None:
+            raise GoalChangedError("Nobody else is swept: the goal was saved or switched off meanwhile.")
 
     def _known(self) -> Iterator[str]:
         last = ""

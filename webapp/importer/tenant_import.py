@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import UTC, datetime
 from functools import partial
-from http import HTTPStatus
 
 from webapp.auth0.answers import Auth0UnavailableError
 from webapp.auth0.export_jobs import LONGEST_ABSENCE_SECONDS, MAX_MISSED_LOOKS, pause_seconds
@@ -14,7 +13,7 @@ from webapp.auth0.shared_pauses import SharedPause
 from webapp.connections.import_saving import LiveImportGoal, live_import_goal
 from webapp.connections.models import ImportGoalRow
 from webapp.database import Database
-from webapp.errors import NotFoundError, WebsyncError
+from webapp.errors import NotFoundError
 from webapp.importer.applying import ImportRun
 from webapp.importer.beginning import begin_place
 from webapp.importer.coverage import covered_until
@@ -22,27 +21,10 @@ from webapp.importer.memory import forget_other_runs
 from webapp.importer.opened_import import OpenedImport, Work
 from webapp.importer.places import Place
 from webapp.importer.reach import count_profiles
-from webapp.runs.importers import Applied, Later, NotNowError, OpenImport, Position, Reach, RunOrder
+from webapp.importer.refusals import GoalChangedError, NotImportableError
+from webapp.runs.importers import Applied, Begun, Later, NotNowError, OpenImport, Position, Reach, RunOrder
 from webapp.sealing import SealBrokenError, sealer
 from webapp.settings import settings
-
-
-class NotImportableError(WebsyncError):
-    """The goal or its connection lacks something that a run needs, or is switched off.
-
-    What to do: ``detail`` says what is missing; add it on the connection's page and run the import again.
-    """
-
-    slug, title, status = "not-importable", "The goal cannot be imported", HTTPStatus.CONFLICT
-
-
-class GoalChangedError(WebsyncError):
-    """The goal was saved while its run was under way, and the file that Auth0 made has not what it needs now.
-
-    What to do: run the import again.
-    """
-
-    slug, title, status = "goal-changed", "The goal was changed during its run", HTTPStatus.CONFLICT
 
 
 class TenantImporter:
@@ -52,17 +34,17 @@ class TenantImporter:
         self._database = database
         self._missed: Counter[str] = Counter()
 
-    def begin(self, order: RunOrder) -> Position:
+    def begin(self, order: RunOrder) -> Begun:
         """Look for those who changed since the last run, if that will do; else have Auth0 begin to export everybody."""
         goal, client = open_goal(self._database, order.goal_id)
         now = datetime.now(UTC)
         with self._database.reading() as session:
             until = covered_until(session, goal, now=now)
         with client, self._patience(order.run_key):
-            place = begin_place(client, goal.goal, until, is_full=order.is_full, now=now)
+            place, remark = begin_place(client, goal.goal, until, is_full=order.is_full, now=now)
         with self._database.transaction() as session:
             forget_other_runs(session, goal.id, order.run_key)
-        return place.as_position()
+        return Begun(place.as_position(), place.expected, remark)
 
     @contextmanager
     def open(self, order: RunOrder, position: Position) -> Iterator[OpenImport]:

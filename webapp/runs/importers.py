@@ -50,6 +50,15 @@ class Applied:
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """Where an import begins, about how many users come, and a ``remark`` that the run's log has of it."""
+
+    position: Position
+    expected_users: int | None = None
+    remark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Later:
     """There is nothing to apply yet: look again after so many seconds (the tenant still writes its export)."""
 
@@ -96,7 +105,7 @@ class Importer(Protocol):
     Every method, and those of what it opens, may raise NotNowError.
     """
 
-    def begin(self, order: RunOrder) -> Position:
+    def begin(self, order: RunOrder) -> Begun:
         """Return the first position. What it starts outside (an export job) is started again if it is killed here."""
 
     def open(self, order: RunOrder, position: Position) -> AbstractContextManager[OpenImport]:

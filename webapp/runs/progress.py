@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from webapp.rows import insert_new
 from webapp.runs.announcing import announce_end
-from webapp.runs.importers import MAX_LISTED_PROBLEMS, Applied, Position, Problem, RunOrder
+from webapp.runs.importers import MAX_LISTED_PROBLEMS, Applied, Begun, Problem, RunOrder
 from webapp.runs.models import ACTIVE_STATES, Run, RunLogLine, RunProblem, RunState
 
 ERRORS = "errors"
@@ -47,11 +47,11 @@ def keep_run(session: Session, run_key: str, executor_id: str) -> Run:
     return run
 
 
-def note_beginning(session: Session, run: Run, position: Position, *, now: datetime) -> None:
+def note_beginning(session: Session, run: Run, begun: Begun, *, now: datetime) -> None:
     """Note the first position, unless one was noted already."""
     if run.position is None:
-        run.position = position
-        _log(session, run, "The import has begun.", now)
+        run.position, run.expected_users = begun.position, begun.expected_users
+        _log(session, run, begun.remark or "The import has begun.", now)
 
 
 def note_chunk(session: Session, run: Run, applied: Applied, *, after: int, now: datetime) -> None:

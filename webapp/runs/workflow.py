@@ -9,6 +9,7 @@ would wait for a worker of the old one.
 """
 
 import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -17,9 +18,10 @@ from typing import ClassVar, NamedTuple
 import structlog
 from dbos import DBOS
 from flask import Flask
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from webapp.database import Database, is_busy
+from webapp.database import Database, is_passing
 from webapp.errors import NotFoundError, WebsyncError
 from webapp.runs.importers import Importer, Later, NotNowError, OpenImport, Position, Reach
 from webapp.runs.models import Run, RunState
@@ -29,6 +31,8 @@ from webapp.runs.requesting import find_run
 WORKFLOW_VERSION = "runs-1"
 BUSY_SECONDS = 2.0
 """Before a step is done again that found the database busy or away."""
+LOOK_SECONDS = 2.0
+"""While a run waits, it is looked for a stop so often."""
 INTERNAL_ERROR = "internal-error"
 
 log = structlog.get_logger()
@@ -74,8 +78,7 @@ class RunCarrier:
             if not self._take(run_key):
                 return
             while not (done := step(run_key)).is_over:
-                if self._stopping.wait(done.wait_seconds):
-                    raise WorkerStopping
+                self._pause(run_key, done.wait_seconds)
         finally:
             self._close(run_key)
             with self._changed:
@@ -95,7 +98,7 @@ class RunCarrier:
         except WebsyncError as error:
             return self._fail(run_key, error.slug, error.detail)
         except Exception as error:  # a bug of the importer ends its run, not the worker
-            if isinstance(error, SQLAlchemyError) and is_busy(error):
+            if isinstance(error, SQLAlchemyError) and is_passing(error):
                 return self._wait_for_database(run_key, error)
             log.exception("run_failed", run=run_key)
             return self._fail(run_key, INTERNAL_ERROR, f"{type(error).__name__}: the log of the worker has it all.")
@@ -109,12 +112,28 @@ class RunCarrier:
             except RunTakenError:
                 return False
             except SQLAlchemyError as error:
-                if not is_busy(error):
+                if not is_passing(error):
                     raise
                 if self._stopping.wait(self._wait_for_database(run_key, error).wait_seconds):
                     raise WorkerStopping from error
             else:
                 return True
+
+    def _pause(self, run_key: str, seconds: float) -> None:
+        """Wait, unless the worker stops, or the run is to: who stops it need not wait for the tenant."""
+        end = time.monotonic() + seconds
+        while not self._stopping.wait(max(0.0, min(end - time.monotonic(), LOOK_SECONDS))):
+            if time.monotonic() >= end or self._is_to_stop(run_key):
+                return
+        raise WorkerStopping
+
+    def _is_to_stop(self, run_key: str) -> bool:
+        try:
+            with self._database.reading() as session:
+                state = session.scalar(select(Run.state).where(Run.key == run_key))
+        except SQLAlchemyError:
+            return False  # the next step finds out
+        return state == RunState.STOPPING
 
     def _advance(self, run_key: str) -> Step:
         with self._database.transaction() as session:
@@ -136,10 +155,10 @@ class RunCarrier:
         return _GO_ON
 
     def _begin(self, run: Run) -> Step:
-        position = self._importer.begin(order_of(run))
+        begun = self._importer.begin(order_of(run))
         with self._database.transaction() as session:
             kept = keep_run(session, run.key, self._executor_id)
-            note_beginning(session, kept, position, now=_now())
+            note_beginning(session, kept, begun, now=_now())
         return _GO_ON
 
     def _opened(self, run: Run, position: Position) -> OpenImport:
@@ -155,7 +174,7 @@ class RunCarrier:
         except RunTakenError:
             return _OVER
         except SQLAlchemyError as error:
-            if not is_busy(error):
+            if not is_passing(error):
                 raise
             return self._wait_for_database(run_key, error)
 
