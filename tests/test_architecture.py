@@ -23,7 +23,19 @@ STOREYS = [
     {"health", "mail", "webhooks"},
     {"metrics", "rates", "slow_clients"},
     {"errors"},
-    {"assets", "database", "group_commit", "json_text", "logs", "moments", "rows", "sealing", "settings", "smtp_url"},
+    {
+        "assets",
+        "database",
+        "garbage",
+        "group_commit",
+        "json_text",
+        "logs",
+        "moments",
+        "rows",
+        "sealing",
+        "settings",
+        "smtp_url",
+    },
 ]
 LEVELS = {room: level for level, rooms in enumerate(STOREYS) for room in rooms}
 # The list below the floors: modules there may use each other.

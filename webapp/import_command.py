@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from sqlalchemy.exc import SQLAlchemyError
 
+from webapp import garbage
 from webapp.command_line import app_or_exit, exit_with_lines
 from webapp.connections.import_saving import LiveImportGoal, find_import_goals, live_import_goal
 from webapp.connections.models import ImportGoalRow
@@ -134,6 +135,7 @@ def _import_here(
     place_of: Callable[[ImportResult], int | None],
 ) -> NoReturn:
     """Import ``users`` in this process. ``place_of`` says how much of ``total`` is done."""
+    garbage.look_seldom(garbage.OBJECTS_OF_AN_IMPORT)
     result, failure = ImportResult(), ""
     with _bar(total) as (progress, task):
 

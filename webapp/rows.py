@@ -6,7 +6,7 @@ rows takes far longer than the database's work. Anything else goes by SQLAlchemy
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from itertools import islice
 from typing import Any, cast
 
@@ -15,7 +15,7 @@ from sqlalchemy import Column, Connection, Dialect, Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
-from webapp.database import Base, errors_of_driver, run_by_driver
+from webapp.database import Base, UtcDateTime, errors_of_driver, run_by_driver
 
 Row = tuple[Any, ...]
 Convert = Callable[[Any], Any] | None
@@ -176,7 +176,12 @@ def _sqlite_insert(model: type[Base], names: tuple[str, ...], on_conflict: str, 
 @cache
 def _sqlite_writers(model: type[Base], names: tuple[str, ...], dialect: Dialect) -> list[Convert]:
     kinds = [table_of(model).c[name].type.dialect_impl(dialect) for name in names]
-    return [kind.bind_processor(dialect) for kind in kinds]
+    writers = [kind.bind_processor(dialect) for kind in kinds]
+    # Rows that are written together have the same moments, and to write one out takes longer than to know it again.
+    return [
+        lru_cache(16)(write) if isinstance(kind, UtcDateTime) and write is not None else write
+        for kind, write in zip(kinds, writers, strict=True)
+    ]
 
 
 @cache

@@ -1,6 +1,5 @@
 """Starting the production server, and the link for the first admin."""
 
-import gc
 import os
 import signal
 import subprocess
@@ -17,6 +16,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
+from webapp import garbage
 from webapp.accounts.links import has_admin, link_url, make_link
 from webapp.app import create_app
 from webapp.database import transaction
@@ -77,9 +77,7 @@ def create_web_process() -> Flask:
     """
     app = create_app()
     keep_loggers()
-    # What is there now stays, so nobody has to look if it is still needed; and a post leaves hardly any cycles behind.
-    gc.freeze()
-    gc.set_threshold(GARBAGE_OBJECTS)
+    garbage.look_seldom(GARBAGE_OBJECTS)
     signals, noted = os.pipe()
     os.set_blocking(noted, False)
     signal.set_wakeup_fd(noted)

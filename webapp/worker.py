@@ -14,6 +14,7 @@ from flask import Flask
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from webapp import garbage
 from webapp.app import create_app
 from webapp.database import Database
 from webapp.importer.tenant_import import TenantImporter
@@ -54,6 +55,7 @@ def run_worker(
     app = create_app(settings)
     database: Database = app.extensions["database"]
     database.upgrade()
+    garbage.look_seldom(garbage.OBJECTS_OF_AN_IMPORT)
     locks = executor_locks(database)
     try:
         executor_id = _take_executor_id(settings, locks)

@@ -1,6 +1,8 @@
 """`websync import`: what people type, and what they are told."""
 
+import gc
 import gzip
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -17,6 +19,15 @@ from webapp.profiles.models import Profile
 EXAMPLE = Path(__file__).parents[2] / "examples" / "import-goal.yaml"
 ANN = {"user_id": "auth0|ann", "email": "ann@example.org", "email_verified": True}
 BOB = {"user_id": "auth0|bob", "email": "bob@example.org", "email_verified": True}
+
+
+@pytest.fixture(autouse=True)
+def usual_garbage() -> Iterator[None]:
+    """Leave this process as it is: the command would have one of its own."""
+    usual = gc.get_threshold()
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*usual)
 
 
 @pytest.fixture

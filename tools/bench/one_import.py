@@ -13,6 +13,7 @@ from pathlib import Path
 import orjson
 
 from tools.bench.exports import IMPORT_KEY
+from webapp import garbage
 from webapp.connections.import_saving import find_import_goals, live_import_goal
 from webapp.database import Database
 from webapp.importer.applying import ImportRun
@@ -46,6 +47,7 @@ def import_file(file: Path, database_url: str) -> dict[str, int]:
     database = Database(database_url)
     with database.reading() as session:
         goal = live_import_goal(find_import_goals(session, IMPORT_KEY)[0], allow_loopback=True)
+    garbage.look_seldom(garbage.OBJECTS_OF_AN_IMPORT)
     with file.open("rb") as stream:
         result = import_users(database, ImportRun(new_run_id(), goal), open_users(stream, format_of(str(file))))
     database.close()

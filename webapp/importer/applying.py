@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 
 from webapp.connections.import_saving import LiveImportGoal, consent_of
 from webapp.database import Database
-from webapp.importer.collecting import collecting_rarely
 from webapp.importer.conflicts import keep_conflicts
 from webapp.importer.mapping import DIGEST_BYTES, Elsewhere, MappedUser, UserMapper
 from webapp.importer.memory import ChunkKey, find_result, find_users, keep_result, keep_users, step_key
@@ -115,8 +114,7 @@ class ChunkApplier:
         Raises:
             NotFoundError: the goal was deleted meanwhile.
         """
-        with collecting_rarely():
-            result = self._apply_once(entries, now, step)
+        result = self._apply_once(entries, now, step)
         if not self._run.is_dry:
             keep_conflicts(self._database, self._run.goal, result.conflicts, now=now)
         return result

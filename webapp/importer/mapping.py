@@ -22,7 +22,15 @@ from webapp.importer.results import ImportProblem
 from webapp.profiles.consent import CONSENT_PROPERTIES
 from webapp.profiles.definitions import Definitions, suggested_type
 from webapp.profiles.facts import Identity, Sought
-from webapp.profiles.linking import NOT_VERIFIED, LinkValue, field_values, link_value, may_identify, sought_by
+from webapp.profiles.linking import (
+    NOT_VERIFIED,
+    Admission,
+    LinkValue,
+    admission,
+    field_values,
+    link_value,
+    sought_by,
+)
 from webapp.profiles.merging import Rule
 from webapp.profiles.values import PropertyType, is_plain
 
@@ -59,7 +67,8 @@ class _Row(NamedTuple):
     """A mapping, made ready: the value's place, and what may be stored of it.
 
     ``clears`` if an empty value removes what is stored; ``overwrites`` if a value does; ``takes_text`` if any plain
-    text is stored as it is.
+    text is stored as it is. ``link`` is the position of the link that compares just what is stored, ``admission`` is
+    there if profiles are found by the property.
     """
 
     place: int
@@ -68,7 +77,8 @@ class _Row(NamedTuple):
     takes_text: bool
     clears: bool
     overwrites: bool
-    is_identifying: bool
+    admission: Admission | None
+    link: int | None
     strategy: MergeStrategy
     property_type: PropertyType
     mapping: ImportMapping
@@ -111,7 +121,10 @@ class UserMapper:
         if goal.database_property:  # its value comes after all others
             mapping = ImportMapping(_DATABASE_FIELDS[0], goal.database_property)
             self._rows.append(self._row(mapping, len(self._names)))
-        self._key, self._sums_key = self._keys()
+        key, sums_key = self._keys()
+        # Copied for each user: to take in the key takes as long as to take in the values.
+        self._digester = blake2b(digest_size=DIGEST_BYTES, key=key)
+        self._sums_digester = blake2b(digest_size=DIGEST_BYTES, key=sums_key)
         written = [row.property_id for row in self._rows]
         self.is_quick_for_new = (
             not self._summed and len(set(written)) == len(written) and CONSENT_PROPERTIES.isdisjoint(goal.properties)
@@ -120,7 +133,7 @@ class UserMapper:
     def read(self, user: User) -> MappedUser | Elsewhere | BrokenLine:
         """Return who the user is, and the values that the goal reads."""
         fields = user.fields
-        values: list[Any] = [fields.get(name) for name in self._names]
+        values: list[Any] = list(map(fields.get, self._names))
         for place, path in self._paths.items():
             if values[place] is None:  # else the export has it under the path as its name
                 values[place] = _walk(fields, path)
@@ -133,7 +146,7 @@ class UserMapper:
                 return Elsewhere(user.line)
             values.append(database)
         try:
-            digest = blake2b(_as_bytes(values), digest_size=DIGEST_BYTES, key=self._key).digest()
+            digest = _digest(self._digester, _as_bytes(values))
         except RecursionError:
             return BrokenLine(user.line, "nested too deeply")
         return MappedUser(user.line, user_id, values, digest, self._sums(values), fields.get("updated_at"))
@@ -160,12 +173,14 @@ class UserMapper:
         """Return everything that may lead to the user's profile."""
         return sought_by((self._issuer, user.user_id), links, None)
 
-    def rules(self, user: MappedUser, passed_over: Collection[LinkValue]) -> tuple[list[Rule], list[ImportProblem]]:
+    def rules(
+        self, user: MappedUser, links: Collection[LinkValue], passed_over: Collection[LinkValue]
+    ) -> tuple[list[Rule], list[ImportProblem]]:
         """Return what the mappings make of a user, and the rows that cannot be applied.
 
-        ``passed_over`` are links that lead to somebody else's profile.
+        ``links`` are the user's, ``passed_over`` those among them that lead to somebody else's profile.
         """
-        found, problems = self._read_rows(user, {link.position for link in passed_over})
+        found, problems = self._read_rows(user, links, passed_over)
         return [Rule(row.property_id, values, row.strategy, row.property_type) for row, values in found], problems
 
     def new_values(
@@ -175,7 +190,7 @@ class UserMapper:
 
         It is what the rules come to where nothing is stored (`is_quick_for_new`), in far fewer steps.
         """
-        found, problems = self._read_rows(user, {link.position for link in passed_over})
+        found, problems = self._read_rows(user, links, passed_over)
         new = {row.property_id: values for row, values in found if values}
         for row, values in found:
             if len(values) > 1 and row.strategy is MergeStrategy.ADD:
@@ -185,10 +200,14 @@ class UserMapper:
                 new[link.property_id] = [link.value]
         return new, [row.property_id for row, _ in found if row.overwrites], problems
 
-    def _read_rows(self, user: MappedUser, foreign: Collection[int]) -> tuple[_Found, list[ImportProblem]]:
+    def _read_rows(
+        self, user: MappedUser, links: Collection[LinkValue], passed_over: Collection[LinkValue]
+    ) -> tuple[_Found, list[ImportProblem]]:
         found: _Found = []
         problems: list[ImportProblem] = []
         values = user.values
+        linked: dict[int | None, str] = {link.position: link.value for link in links}
+        foreign = {link.position for link in passed_over}
         for row in self._rows:
             value = values[row.place]
             if row.transforms:
@@ -202,15 +221,27 @@ class UserMapper:
                 continue
             if value is None and not row.clears:
                 continue
-            texts, reasons = field_values(row.mapping.auth0_field, value, row.property_type)
-            if texts and row.is_identifying and not self._may_identify(row.mapping, values, foreign):
-                reasons = [NOT_VERIFIED]
+            texts, reasons = self._texts(row, value, values, linked, foreign)
             if reasons:
                 field = row.mapping.auth0_field
                 problems += [ImportProblem(user.line, reason, field, user.user_id) for reason in reasons]
             elif texts or row.clears:
                 found.append((row, texts))
         return found, problems
+
+    def _texts(
+        self, row: _Row, value: object, values: list[Any], linked: Members[int | None, str], foreign: Collection[int]
+    ) -> tuple[list[str], list[str]]:
+        """Return what may be stored of a value, and what is wrong with it."""
+        if row.link in linked:
+            texts, reasons = [linked[row.link]], list[str]()
+        else:
+            texts, reasons = field_values(row.mapping.auth0_field, value, row.property_type)
+        if texts and row.admission is not None:
+            is_verified = self._is_verified(row.mapping.auth0_field, values)
+            if not row.admission.admits(is_verified=is_verified, foreign=foreign):
+                return texts, [NOT_VERIFIED]
+        return texts, reasons
 
     def _place(self, field: str) -> int:
         """Return where the values have the field."""
@@ -231,7 +262,8 @@ class UserMapper:
             takes_text=stored is PropertyType.TEXT and not is_identifying and field != "email",
             clears=mapping.strategy is MergeStrategy.SET_OR_CLEAR,
             overwrites=mapping.strategy in {MergeStrategy.SET, MergeStrategy.SET_OR_CLEAR},
-            is_identifying=is_identifying,
+            admission=self._admission(mapping) if is_identifying else None,
+            link=self._link_of(mapping, place, stored),
             strategy=mapping.strategy,
             property_type=stored,
             mapping=mapping,
@@ -255,18 +287,24 @@ class UserMapper:
         if not self._summed:
             return b""
         summed = _as_bytes([values[place] for place in self._summed])
-        return blake2b(summed, digest_size=DIGEST_BYTES, key=self._sums_key).digest()
+        return _digest(self._sums_digester, summed)
 
     def _is_verified(self, field: str, values: list[Any]) -> bool:
         place = self._verified_places.get(field)
         return place is not None and values[place] is True
 
-    def _may_identify(self, mapping: ImportMapping, values: list[Any], foreign: Collection[int]) -> bool:
-        field = mapping.auth0_field
-        is_verified = self._is_verified(field, values)
-        return not mapping.is_constant and may_identify(
-            self._goal.links, field, mapping.profile_property, is_verified=is_verified, foreign=foreign
+    def _admission(self, mapping: ImportMapping) -> Admission:
+        if mapping.is_constant:  # everybody would have the same
+            return Admission((), needs_verification=False, is_vouched_for=False)
+        return admission(self._goal.links, mapping.auth0_field, mapping.profile_property)
+
+    def _link_of(self, mapping: ImportMapping, place: int, property_type: PropertyType) -> int | None:
+        is_same = (
+            each.position
+            for each in self._links
+            if (each.place, each.property_type) == (place, property_type) and not mapping.transforms
         )
+        return next(is_same, None)
 
 
 def path_of(field: str) -> Path:
@@ -308,7 +346,15 @@ def _as_bytes(values: list[Any]) -> bytes:
         return json.dumps(values).encode()
 
 
+def _digest(digester: blake2b, text: bytes) -> bytes:
+    digester = digester.copy()
+    digester.update(text)
+    return digester.digest()
+
+
 def _walk(found: Any, path: Path) -> Any:
+    if len(path) == 2 and type(parent := found.get(path[0])) is dict:  # as nearly all are
+        return parent.get(path[1])
     try:
         for step in path:
             found = found[int(step) if type(found) is list else step]

@@ -89,7 +89,7 @@ def plan_user(candidate: Candidate, facts: Facts, terms: Terms) -> Plan:
         return Plan(ProfileState.NOTFOUND)
     if profile is None and terms.consent is None and terms.mapper.is_quick_for_new:
         return _plan_new(candidate, facts, terms, linked.passed_over)
-    rules, problems = terms.mapper.rules(user, linked.passed_over)
+    rules, problems = terms.mapper.rules(user, links, linked.passed_over)
     if not candidate.has_new_sums:
         rules = [rule for rule in rules if rule.strategy is not MergeStrategy.SUM]
     moment = issued_at(user, terms.now)
@@ -112,7 +112,7 @@ def plan_user(candidate: Candidate, facts: Facts, terms: Terms) -> Plan:
 
 def _may_speak_of(user: MappedUser, terms: Terms) -> bool:
     """Say if a user without a profile consented to what the goal is for: of nobody else is a conflict kept."""
-    rules, _ = terms.mapper.rules(user, ())
+    rules, _ = terms.mapper.rules(user, (), ())
     return merge_with_consent(rules, {}, {}, issued_at(user, terms.now), consent=terms.consent) is not None
 
 

@@ -83,6 +83,9 @@ class Linked(NamedTuple):
     passed_over: tuple[LinkValue, ...] = ()
 
 
+_NOBODY = Linked(None, None, None, switch_profile=False)
+
+
 def link_value(
     link: IdentifierLink, position: int, found: object, property_type: PropertyType, *, is_verified: bool
 ) -> LinkValue | None:
@@ -113,26 +116,36 @@ def is_proven(link: IdentifierLink) -> bool:
     return link.auth0_field == "user_id" or link.verified_by is not None or link.auth0_field.startswith("app_metadata.")
 
 
-def may_identify(
-    links: Sequence[IdentifierLink],
-    auth0_field: str,
-    profile_property: str,
-    *,
-    is_verified: bool,
-    foreign: Collection[int] = (),
-) -> bool:
-    """Say if a field's value may be stored in ``profile_property``, by which profiles are found.
+class Admission(NamedTuple):
+    """What lets a field's value into a property by which profiles are found.
 
     What only the visitor says is not stored there: whoever wrote somebody else's address into his own profile would be
-    found by that person's next login. Only a link of this goal that does without verification lets it in; such a link
-    never leads to somebody else's profile. Not even that does it while the link leads there (``foreign`` has the
-    positions of those that do): the value is somebody else's.
+    found by that person's next login. Only a link of this goal that does without verification lets it in (``unproven``
+    has the positions of these); such a link never leads to somebody else's profile.
     """
-    for position, link in enumerate(links):
-        is_same = (link.auth0_field, link.profile_property) == (auth0_field, profile_property)
-        if is_same and not is_proven(link) and position not in foreign:
+
+    unproven: tuple[int, ...]
+    needs_verification: bool
+    is_vouched_for: bool
+
+    def admits(self, *, is_verified: bool, foreign: Collection[int] = ()) -> bool:
+        """Say if the value may be stored.
+
+        ``foreign`` has the positions of links that lead to somebody else's profile: the value is somebody else's.
+        """
+        if any(position not in foreign for position in self.unproven):
             return True
-    return is_verified if auth0_field in VERIFIED_BY else is_vouched_for(auth0_field)
+        return is_verified if self.needs_verification else self.is_vouched_for
+
+
+def admission(links: Sequence[IdentifierLink], auth0_field: str, profile_property: str) -> Admission:
+    """Return what lets the field's value into the property, by the links of its goal."""
+    unproven = (
+        position
+        for position, link in enumerate(links)
+        if (link.auth0_field, link.profile_property) == (auth0_field, profile_property) and not is_proven(link)
+    )
+    return Admission(tuple(unproven), auth0_field in VERIFIED_BY, is_vouched_for(auth0_field))
 
 
 def identifier_rules(links: Iterable[LinkValue]) -> list[Rule]:
@@ -167,6 +180,8 @@ def link_profile(facts: Facts, visitor: Identity, links: Sequence[LinkValue], *,
         IdentityConflictError: an unproven link points at the profile of another user, of this tenant or another, and
             this one has no profile yet.
     """
+    if not facts.profiles and profile_hint is None:  # as for all users of a first import
+        return _NOBODY
     passed_over = tuple(link for link in links if _leads_to_somebody_else(facts, visitor, link))
     profile, found_by, link = _find_profile(
         facts, visitor, [link for link in links if link not in passed_over], profile_hint

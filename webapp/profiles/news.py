@@ -15,7 +15,7 @@ from webapp.profiles.consent import (
 )
 from webapp.profiles.facts import StoredProfile
 from webapp.profiles.merging import MergeResult, Rule, merge
-from webapp.profiles.writing import ProfileChange, changed_profile
+from webapp.profiles.writing import ProfileChange, changed_profile, stored_properties
 
 _OVERWRITING = frozenset({MergeStrategy.SET, MergeStrategy.SET_OR_CLEAR})
 
@@ -82,9 +82,10 @@ def profile_change(
 
     Without ``before`` the profile is new.
     """
-    stored = before if before is not None else StoredProfile(profile_id, now)
-    after = changed_profile(stored, changed, source=source, now=now)
+    if before is None:
+        properties = stored_properties(changed, source=source, now=now)
+        return ProfileChange(None, StoredProfile(profile_id, now, properties, dict(told_at)), changed)
+    after = changed_profile(before, changed, source=source, now=now)
     # Though no value differs, the news is newer: what is older must not overwrite it from now on.
-    after = after._replace(told_at={**stored.told_at, **told_at})
-    stays = before is not None and after == before
-    return None if stays else ProfileChange(before, after, changed)
+    after = after._replace(told_at={**before.told_at, **told_at})
+    return None if after == before else ProfileChange(before, after, changed)

@@ -56,10 +56,15 @@ def profile_values(value: object, property_type: PropertyType) -> tuple[list[str
     An array has several values, an object is one: its JSON text with sorted keys. ``None``, ``""`` and ``[]`` are
     empty; ``False`` and ``0`` are values. Dates become milliseconds since 1970, e-mail addresses lower case.
     """
-    if property_type is PropertyType.TEXT and type(value) is str and value and is_plain(value):
-        return [value], []  # what nearly all values are
+    if type(value) is str and value and is_plain(value):  # what nearly all values are
+        if property_type is PropertyType.TEXT:
+            return [value], []
+        if property_type is PropertyType.EMAIL and _is_email(value):
+            return [value.lower()], []
     if type(value) is int and property_type in _WHOLE_TYPES and abs(value) <= MAX_NUMBER:
         return [str(value)], []
+    if value is None:
+        return [], []
     items = value if isinstance(value, list | tuple) else [value]
     values: list[str] = []
     problems: list[str] = []

@@ -28,12 +28,15 @@ def changed_profile(
     """Return ``before`` with these new values; ``source`` is shown to people beside each. A cleared property goes."""
     if not changed:
         return before
-    changed_ms = int(now.timestamp() * 1000)
-    properties = {name: stored for name, stored in before.properties.items() if name not in changed}
-    for name, values in changed.items():
-        if values:
-            properties[name] = {"values": values, "source": source, "changed": changed_ms}
+    kept = {name: stored for name, stored in before.properties.items() if name not in changed}
+    properties = kept | stored_properties(changed, source=source, now=now)
     return before._replace(properties=properties, modified_at=now)
+
+
+def stored_properties(values: Mapping[str, list[str]], *, source: str, now: datetime) -> dict[str, dict[str, object]]:
+    """Return values as a profile keeps them. A property that has none is not kept."""
+    changed_ms = int(now.timestamp() * 1000)
+    return {name: {"values": found, "source": source, "changed": changed_ms} for name, found in values.items() if found}
 
 
 def store_profiles(session: Session, changes: Sequence[ProfileChange], identifying: frozenset[str]) -> None:

@@ -8,7 +8,7 @@ from snippets.claims import claim_name
 from snippets.fields import VERIFIED_BY
 from snippets.goals import Direction, Mapping, WebGoal
 from webapp.profiles.definitions import suggested_type
-from webapp.profiles.linking import NOT_VERIFIED, LinkValue, field_values, link_value, may_identify
+from webapp.profiles.linking import NOT_VERIFIED, LinkValue, admission, field_values, link_value
 from webapp.profiles.merging import Rule
 from webapp.profiles.values import PropertyType
 
@@ -55,7 +55,7 @@ def read_mappings(
     rule. A claim that is null or empty says that the field is empty: only that clears.
 
     ``identifiers`` are the properties by which profiles are found: not every value may go there
-    (`linking.may_identify`). ``passed_over`` are links that lead to somebody else's profile.
+    (`linking.Admission`). ``passed_over`` are links that lead to somebody else's profile.
     """
     foreign = {link.position for link in passed_over}
     return tuple(
@@ -88,7 +88,7 @@ def _read_mapping(
 def _may_identify(goal: WebGoal, mapping: Mapping, claims: Claims, foreign: Collection[int]) -> bool:
     field = mapping.auth0_field
     is_verified = _is_verified(goal, field, claims)
-    return may_identify(goal.links, field, mapping.profile_property, is_verified=is_verified, foreign=foreign)
+    return admission(goal.links, field, mapping.profile_property).admits(is_verified=is_verified, foreign=foreign)
 
 
 def _is_verified(goal: WebGoal, field: str, claims: Claims) -> bool:
