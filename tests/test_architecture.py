@@ -13,6 +13,7 @@ STOREYS = [
     {"demo", "serving", "checking", "worker", "import_command"},
     {"command_line"},
     {"app"},
+    {"api"},
     {"trying", "import_pages"},
     {"code_pages", "tokens", "importer", "profile_pages", "run_pages"},
     {"runs", "live", "conflicts"},

@@ -14,8 +14,13 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import MapAdapter
 
 import webapp.importer.tenant_import  # noqa: F401, a run can end with its problems, which have pages of their own
+from webapp.accounts import api_key_views as api_keys
 from webapp.accounts import views as accounts
 from webapp.accounts.session import install_guard
+from webapp.api import calls as api
+from webapp.api import connection_views as _connection_calls  # noqa: F401, the calls register themselves
+from webapp.api import docs_views as api_docs
+from webapp.api import run_views as _run_calls  # noqa: F401
 from webapp.assets import STATIC, TEMPLATES
 from webapp.auth0.signing_keys import KeyCache
 from webapp.code_pages import rule_move
@@ -96,9 +101,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     install_metrics(app)
     install_keeper(app)
     install_guard(app)  # before the CSRF check: whoever is not signed in hears that, not that a token is missing
-    CSRFProtect(app)
+    csrf = CSRFProtect(app)
+    csrf.exempt(api.bp)  # it knows no cookie that another site could make a browser send
     rooms = (
         accounts.bp,
+        api_keys.bp,
+        api.bp,
+        api_docs.bp,
         connections.bp,
         history.bp,
         imports.bp,

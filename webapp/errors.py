@@ -22,7 +22,7 @@ from webapp.settings import settings
 
 log = structlog.get_logger()
 
-PROGRAM_PATHS = ("/sync/", "/healthz", "/readyz", "/metrics")
+PROGRAM_PATHS = ("/sync/", "/api/v1/", "/api/openapi.json", "/healthz", "/readyz", "/metrics")
 
 
 class WebsyncError(Exception):

@@ -1,4 +1,4 @@
-"""Tables of admins, their one-time links, and the audit log."""
+"""Tables of admins, their one-time links, API keys, and the audit log."""
 
 from datetime import datetime
 
@@ -30,6 +30,27 @@ class SignInLink(Base):
     digest: Mapped[str] = mapped_column(String(64), primary_key=True)
     admin_id: Mapped[int | None] = mapped_column(ForeignKey("admins.id", ondelete="CASCADE"))
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class ApiKey(Base):
+    """A key by which a program calls the API. Only its SHA-256 digest is kept, and ``hint`` to tell it by.
+
+    ``scopes`` say what it may do. It ends at ``expires_at``, if there is one, or once it is revoked.
+    """
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    public_id: Mapped[str] = mapped_column(String(64), unique=True)
+    name: Mapped[str] = mapped_column(String(100))
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    hint: Mapped[str] = mapped_column(String(10))
+    scopes: Mapped[list[str]] = mapped_column(JsonDocument)
+    created_by: Mapped[str] = mapped_column(String(254))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class AuditEntry(Base):
