@@ -130,6 +130,14 @@ class Worker:
                 log.warning("worker_waits", reason=type(error).__name__)
         log.info("worker_stopped", executor=self._executor_id, left_in_order=is_done)
 
+    def sweep(self, now: datetime) -> None:
+        """Delete a little of the runs that have become too old; when none is left, not before an hour has passed."""
+        if not self._run_days or now - self._swept_at < SWEEP_EVERY:
+            return
+        with self._database.transaction() as session:
+            if not delete_old_runs(session, now - timedelta(days=self._run_days)):
+                self._swept_at = now
+
     def _do_what_is_due(self, now: datetime) -> None:
         if now - self._beat_at >= self._lost_after / 3:
             if not self._locks.still_has(self._executor_id):
@@ -141,10 +149,7 @@ class Worker:
         if now - self._aligned_at >= timedelta(seconds=ALIGN_EVERY_SECONDS):
             dispatching.align_schedules(self._database)
             self._aligned_at = now
-        if self._run_days and now - self._swept_at >= SWEEP_EVERY:
-            with self._database.transaction() as session:
-                has_more = delete_old_runs(session, now - timedelta(days=self._run_days))
-            self._swept_at = self._swept_at if has_more else now
+        self.sweep(now)
         dispatching.start_queued_runs(self._database)
         dispatching.hand_out_active_runs(self._database)
 

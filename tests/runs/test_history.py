@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
+from tests.conftest import make_settings
+from tests.runs.summing import SummingImporter
 from tests.runs.workers import store_goals
 from webapp.accounts.models import AuditEntry
+from webapp.app import create_app
 from webapp.connections.models import Connection, ImportGoalRow
 from webapp.connections.saving import Change
 from webapp.connections.schedule import Schedule
@@ -17,6 +20,7 @@ from webapp.connections.schedules import save_schedule
 from webapp.database import Database
 from webapp.runs import retention
 from webapp.runs.asking import NothingToRunError, run_goal_now, run_now, stop
+from webapp.runs.executor_locks import executor_locks
 from webapp.runs.history import (
     PAGE_LENGTH,
     Scope,
@@ -30,6 +34,8 @@ from webapp.runs.models import Run, RunLogLine, RunProblem, RunState, RunTrigger
 from webapp.runs.records import list_problems, newest_log_lines
 from webapp.runs.requesting import find_run
 from webapp.runs.retention import delete_old_runs
+from webapp.runs.workflow import RunCarrier
+from webapp.worker import Worker
 
 
 @pytest.fixture
@@ -267,6 +273,37 @@ def test_old_runs_go_step_by_step_but_never_the_newest_of_a_goal(
         assert session.scalar(select(func.count()).select_from(RunProblem)) == 25
         assert session.scalars(select(RunLogLine.run_id)).all() == [kept[0].id]
     assert short.key not in {run.key for run in kept}
+
+
+@pytest.mark.parametrize(("days", "left"), [(90, 2), (0, 3)])
+def test_a_worker_deletes_old_runs_as_the_setting_says(
+    make_sqlite: Callable[[], str], now: datetime, days: int, left: int
+) -> None:
+    # given a worker that keeps runs for some days, or for ever, an old run, and two newer ones of its goal
+    settings = make_settings(make_sqlite()).model_copy(update={"run_days": days})
+    app = create_app(settings)
+    database: Database = app.extensions["database"]
+    (goal,) = store_goals(database)
+    for days_ago in (100, 50, 1):
+        store_run(database, goal, now - timedelta(days=days_ago), RunState.FINISHED)
+    worker = Worker(app, RunCarrier(app, SummingImporter(database), "w"), executor_locks(database), "w")
+
+    def count() -> int | None:
+        with database.reading() as session:
+            return session.scalar(select(func.count()).select_from(Run))
+
+    # when it looks, again and again
+    for _ in range(3):
+        worker.sweep(now)
+    # then the old one is gone, if the setting says so
+    assert count() == left
+    # and it does not look all the time: what becomes too old is deleted an hour later
+    later = now + timedelta(days=40, hours=1)
+    worker.sweep(now + timedelta(minutes=59))
+    assert count() == left
+    worker.sweep(later)
+    assert count() == (1 if days else left)
+    database.close()
 
 
 def test_error_lists_are_read_page_by_page_and_logs_from_their_end(database: Database, now: datetime) -> None:
