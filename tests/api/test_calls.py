@@ -15,6 +15,7 @@ from webapp.api.calls import CALLS, CALLS_PER_MINUTE, REFUSALS_PER_MINUTE
 from webapp.api.openapi import openapi_path
 from webapp.connections.models import Connection, ImportGoalRow
 from webapp.database import Database
+from webapp.rates import MEMORY_URL, Rates
 from webapp.runs.models import Run, RunLogLine, RunProblem, RunState
 
 SCHEDULE = {"kind": "weekdays", "at": "03:00", "weekdays": ["monday", "friday"], "time_zone": "Europe/Amsterdam"}
@@ -245,7 +246,8 @@ def test_a_body_is_json(client: FlaskClient, program: Program, connection: Conne
 def test_calls_are_counted_by_key_and_refusals_by_address(
     app: Flask, client: FlaskClient, make_key: Callable[..., str]
 ) -> None:
-    # given two programs, of which one calls without an end
+    # given two programs, of which one calls without an end, all in one moment
+    app.extensions["rates"] = Rates(MEMORY_URL, clock=lambda: 1000.0)
     many, few = make_key(), make_key()
 
     def call(key: str) -> int:
