@@ -223,8 +223,10 @@ class _Ledger:
             if (last := self.applied.get(user_id)) is not None:  # the same user came before, in this very chunk
                 candidate = candidate._replace(has_new_sums=last.sums != candidate.user.sums)  # noqa: PLW2901
             state, profile_id, change, problems, conflict = plan_user(candidate, facts, self._terms)
-            self._result.note(problems)
-            self._result.conflicts += [conflict] if conflict is not None else []
+            if problems:
+                self._result.note(problems)
+            if conflict is not None:
+                self._result.conflicts.append(conflict)
             if state is None:
                 self._result.invalid += 1
                 continue

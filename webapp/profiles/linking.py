@@ -83,6 +83,7 @@ class Linked(NamedTuple):
     passed_over: tuple[LinkValue, ...] = ()
 
 
+_NO_IDS: frozenset[str] = frozenset()
 _NOBODY = Linked(None, None, None, switch_profile=False)
 
 
@@ -159,13 +160,14 @@ def identifier_rules(links: Iterable[LinkValue]) -> list[Rule]:
 
 def sought_by(user: Identity, links: Iterable[LinkValue], profile_hint: str | None) -> Sought:
     """Return everything that may lead to this user's profile."""
-    links = tuple(links)
-    named = {profile_hint, *(link.value for link in links if link.is_profile_id)}
-    return Sought(
-        user,
-        frozenset((link.property_id, link.value) for link in links if not link.is_profile_id),
-        frozenset(name for name in named if name is not None and PROFILE_ID_PATTERN.fullmatch(name)),
-    )
+    identifiers, named = [], [] if profile_hint is None else [profile_hint]
+    for link in links:
+        if link.property_id == PROFILE_ID:
+            named.append(link.value)
+        else:
+            identifiers.append((link.property_id, link.value))
+    profile_ids = frozenset(filter(PROFILE_ID_PATTERN.fullmatch, named)) if named else _NO_IDS
+    return Sought(user, frozenset(identifiers), profile_ids)
 
 
 def identifiers_to_lock(sought: Sought) -> set[Identifier]:

@@ -29,7 +29,9 @@ def in_rounds(
         first: list[int] = []
         later: list[int] = []
         for number, each in zip(waiting, sought_now, strict=True):
-            touched = identifiers_to_lock(each) | {(PROFILE_ID, found) for found in facts.candidates(each)}
+            touched = identifiers_to_lock(each)
+            if facts.profiles:
+                touched |= {(PROFILE_ID, found) for found in facts.candidates(each)}
             (first if taken.isdisjoint(touched) else later).append(number)
             taken |= touched  # also of one that has to wait: nobody overtakes it
         yield facts, first
