@@ -19,6 +19,7 @@ from webapp.auth0.user_search import (
     count_changed_users,
     count_changes,
     count_users,
+    has_user,
     linked_user_id,
     next_window,
 )
@@ -98,6 +99,20 @@ def test_all_users_are_counted(many: RunningTenant, patient: ManagementClient) -
     with many.state.read() as data:
         kept = len(data["users"])
     assert count_users(patient) == 5_000 + kept
+
+
+def test_a_user_is_there_or_not_also_while_auth0_has_errors(many: RunningTenant, patient: ManagementClient) -> None:
+    # given a tenant that fails twice
+    with many.state.change() as data:
+        set_faults(data, failing_calls=2)
+    # when users are asked for by their ids, then it says who is there
+    assert has_user(patient, customers(many).user_id(7))
+    assert not has_user(patient, "auth0|nobody/../x")
+    # and an error is no answer
+    with many.state.change() as data:
+        set_faults(data, failing_calls=100)
+    with pytest.raises(Auth0UnavailableError):
+        has_user(patient, customers(many).user_id(7))
 
 
 def test_a_page_of_one_millisecond_and_more_is_read_whole(

@@ -32,8 +32,8 @@ from webapp.importer.refusals import GoalChangedError, NotImportableError
 from webapp.runs.importers import RunOrder
 from webapp.runs.models import Run, RunState
 
-USERS = 2_500
-"""Generated ones, beside those whom the tenant always has: more than 120 chunks of tests/importer/small_chunks.py."""
+USERS = 3_000
+"""Generated ones, beside those whom the tenant always has: 150 chunks of tests/importer/small_chunks.py."""
 KILLS = 10
 GOAL = {
     "links": (IdentifierLink("user_id", "auth0_user_id"),),
@@ -112,9 +112,9 @@ def dice() -> random.Random:
 
 def kill_at_random(runs: Runs, key: str, process: "subprocess.Popen[bytes]", dice: random.Random) -> None:
     """Kill a worker some chunks on, somewhere in the next one or between two."""
-    wanted = read_run(runs.database, key).chunks + dice.randint(0, 5)
+    wanted = read_run(runs.database, key).chunks + dice.randint(0, 3)
     wait_for(runs.database, key, lambda run: run.state == RunState.RUNNING and run.chunks >= wanted)
-    threading.Event().wait(dice.uniform(0, 0.05))
+    threading.Event().wait(dice.uniform(0, 0.03))
     process.kill()
     process.wait(timeout=10)
 

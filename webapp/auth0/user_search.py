@@ -7,7 +7,9 @@ manage-users/user-search (query syntax; view-search-results-by-page; retrieve-us
 from collections.abc import Collection, Iterator
 from dataclasses import field, replace
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from pydantic.dataclasses import dataclass
 
@@ -119,6 +121,17 @@ def changed_users(
         else:
             yield from _of_one_moment(client, replace(window, until=last), connection, fields)
             seen, window = frozenset(), replace(window, since=last + TICK)
+
+
+def has_user(client: ManagementCalls, user_id: str) -> bool:
+    """Say if the tenant has this user, at once and not as late as a search. Needs ``read:users``."""
+    try:
+        client.read_patiently(f"users/{quote(user_id, safe='')}", {"fields": "user_id"})
+    except Auth0AnswerError as error:
+        if error.members.get("auth0_status") == HTTPStatus.NOT_FOUND:
+            return False
+        raise
+    return True
 
 
 def linked_user_id(client: ManagementCalls, user_id: str) -> str | None:

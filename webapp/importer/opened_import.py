@@ -86,24 +86,7 @@ class OpenedImport:
 
     def apply(self, chunk: Work, *, now: datetime) -> Applied:
         """Apply it, once for this run."""
-        remark = ""
-        match chunk:
-            case EarlierStep(result):
-                self._found = None  # it was searched before the step was known to be done
-                place = Place(**result.place) if result.place else self._swept()
-            case FoundUsers(users, after):
-                step = Step(_search_step(self._place), after._replace(chunks=self._place.chunks + 1).as_position())
-                result = self._applier.apply([User(0, user) for user in users], now=now, step=step)
-                place = Place(**(result.place or step.after))
-            case ExportInstead(reason):
-                result, place = ImportResult(), begin_export(self._client, self._goal, now)
-                place = place._replace(unread=self._place.unread)
-                self._found, remark = None, f"All users are exported. {reason}"
-            case SweepStep(missing, objection):
-                result, place, remark = self._apply_sweep(missing, objection, now)
-            case _:
-                result = self._applier.apply(chunk, now=now)
-                place = self._place._replace(chunks=self._place.chunks + 1)
+        result, place, remark = self._apply(chunk, now)
         # Of who is no user nothing is remembered. A conflict is: people decide it.
         unread = result.invalid - result.problem_count[CONFLICT]
         self._place = place._replace(unread=self._place.unread + unread)
@@ -111,12 +94,27 @@ class OpenedImport:
             self._place.as_position(),
             _counts(result),
             has_errors=result.has_problems,
-            problems=[
-                Problem(each.line or None, each.user_id, each.auth0_field, each.reason) for each in result.problems
-            ],
+            problems=[_listed(each) for each in result.problems],
             newest=result.newest,
             remark=remark,
         )
+
+    def _apply(self, chunk: Work, now: datetime) -> tuple[ImportResult, Place, str]:
+        """Apply it, and return what came of it, where the run stands then, and what its log says instead of counts."""
+        match chunk:
+            case EarlierStep(result):
+                return result, Place(**result.place) if result.place else self._swept(), ""
+            case FoundUsers(users, after):
+                step = Step(_search_step(self._place), after._replace(chunks=self._place.chunks + 1).as_position())
+                result = self._applier.apply([User(0, user) for user in users], now=now, step=step)
+                return result, Place(**(result.place or step.after)), ""
+            case ExportInstead(reason):
+                self._found = None
+                return ImportResult(), begin_export(self._client, self._goal, now), f"All users are exported. {reason}"
+            case SweepStep(missing, objection):
+                return self._apply_sweep(missing, objection, now)
+        result = self._applier.apply(chunk, now=now)
+        return result, self._place._replace(chunks=self._place.chunks + 1), ""
 
     def close(self) -> None:
         """End the download."""

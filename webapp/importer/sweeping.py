@@ -11,8 +11,8 @@ from typing import NamedTuple
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from webapp.auth0.management import ManagementClient
-from webapp.auth0.user_search import linked_user_id
+from webapp.auth0.management_calls import ManagementCalls
+from webapp.auth0.user_search import has_user, linked_user_id
 from webapp.connections.import_goals import DeletionPolicy
 from webapp.connections.models import Connection, ImportGoalRow
 from webapp.database import Database
@@ -49,7 +49,7 @@ class Missing(NamedTuple):
 class Sweep:
     """The sweep of one run. ``seen`` has every user of the export."""
 
-    def __init__(self, database: Database, run: ImportRun, client: ManagementClient, seen: SeenUsers) -> None:
+    def __init__(self, database: Database, run: ImportRun, client: ManagementCalls, seen: SeenUsers) -> None:
         self._database, self._run, self._client, self._seen = database, run, client, seen
         self._absent: Iterator[str] | None = None
         self.has_somebody = False
@@ -120,7 +120,7 @@ class Sweep:
 
     def _look_for(self, user_id: str) -> bool | None:
         """Return None for a user whom Auth0 has, else whether he was linked to another user."""
-        if self._client.get_user(user_id) is not None:
+        if has_user(self._client, user_id):
             return None
         return linked_user_id(self._client, user_id) is not None
 
