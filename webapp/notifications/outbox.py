@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
 from webapp.connections.models import ConnectionNotifications
@@ -50,11 +50,7 @@ def queue_notifications(
 
 def take_due(session: Session, channel: Channel, *, now: datetime) -> Notification | None:
     """Return a notification that is due, for this sender alone, with one more try counted; None if there is none."""
-    is_due = (
-        Notification.channel == channel,
-        Notification.state == NotificationState.WAITING,
-        Notification.next_try_at <= now,
-    )
+    is_due = _is_due(channel, now)
     for found in session.scalars(select(Notification.id).where(*is_due).order_by(Notification.next_try_at).limit(10)):
         taken: Notification | None = session.scalar(
             update(Notification)
@@ -65,6 +61,11 @@ def take_due(session: Session, channel: Channel, *, now: datetime) -> Notificati
         if taken is not None:
             return taken
     return None
+
+
+def is_any_due(session: Session, channel: Channel, *, now: datetime) -> bool:
+    """Say if there is anything to take: whoever only looks leaves the one writer of SQLite alone."""
+    return session.scalar(select(Notification.id).where(*_is_due(channel, now)).limit(1)) is not None
 
 
 def is_wanted(session: Session, notification: Notification) -> bool:
@@ -115,6 +116,14 @@ def send_again(session: Session, key: str, *, now: datetime) -> Notification:
     if found is None:
         raise NotFoundError("There is no notification with this key that was given up.")
     return found
+
+
+def _is_due(channel: Channel, now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (
+        Notification.channel == channel,
+        Notification.state == NotificationState.WAITING,
+        Notification.next_try_at <= now,
+    )
 
 
 def _note(session: Session, taken: Notification, values: dict[str, object]) -> None:

@@ -17,7 +17,7 @@ from webapp.database import reading, transaction
 from webapp.mail import MailError, send_mail
 from webapp.notifications.messages import News, run_mail, run_webhook
 from webapp.notifications.models import Channel, Notification
-from webapp.notifications.outbox import is_wanted, next_try, note_dropped, note_failure, note_sent, take_due
+from webapp.notifications.outbox import is_any_due, is_wanted, next_try, note_dropped, note_failure, note_sent, take_due
 from webapp.sealing import sealer
 from webapp.settings import settings
 from webapp.webhooks.destinations import destinations_of
@@ -66,12 +66,12 @@ class Notifier:
 def send_next(channel: Channel, *, now: datetime | None = None) -> bool:
     """Send what has been due for longest, and note what came of it. Says if there was anything."""
     moment = now or datetime.now(UTC)
+    with reading() as session:
+        if not is_any_due(session, channel, now=moment):
+            return False
     with transaction() as session:
         taken = take_due(session, channel, now=moment)
-        wanted = taken is not None and is_wanted(session, taken)
-        if taken is not None and not wanted:
-            note_dropped(session, taken)
-    if taken is not None and wanted:
+    if taken is not None:
         _send_and_note(taken, moment)
     return taken is not None
 
@@ -79,7 +79,10 @@ def send_next(channel: Channel, *, now: datetime | None = None) -> bool:
 def _send_and_note(taken: Notification, now: datetime) -> None:
     is_final, wait_seconds, problem = False, 0.0, ""
     try:
-        _send(taken, now)
+        with reading() as session:
+            wanted = is_wanted(session, taken)
+        if wanted:
+            _send(taken, now)
     except MailError as error:
         is_final, problem = error.is_final, str(error)
     except WebhookError as error:
@@ -88,7 +91,9 @@ def _send_and_note(taken: Notification, now: datetime) -> None:
         log.exception("notification_failed", notification=taken.key)
         problem = f"{type(error).__name__}: the log of the worker has it all."
     with transaction() as session:
-        if not problem:
+        if not problem and not wanted:
+            note_dropped(session, taken)
+        elif not problem:
             note_sent(session, taken, now=now)
         else:
             chance = secrets.randbelow(1000) / 1000
