@@ -18,12 +18,14 @@ async function fetchPage() {
   return new DOMParser().parseFromString(await response.text(), "text/html");
 }
 
-export function swap(fresh) {
+export function swap(fresh, { isOver }) {
   for (const part of document.querySelectorAll("[data-part]")) {
     const next = fresh.querySelector(`[data-part="${part.dataset.part}"]`);
-    // What has the focus stays: it would be lost. So does what somebody has unfolded.
-    if (!next || next.isEqualNode(part) || part.contains(document.activeElement) || part.querySelector("details[open]")) continue;
+    // While it goes on, what has the focus stays: it would be lost. What somebody has unfolded always stays.
+    const hasFocus = part.contains(document.activeElement);
+    if (!next || next.isEqualNode(part) || part.querySelector("details[open]") || (hasFocus && !isOver)) continue;
     part.replaceWith(document.adoptNode(next));
+    if (hasFocus) document.querySelector("main").focus({ preventScroll: true });
   }
 }
 
@@ -43,7 +45,7 @@ export function follow(status) {
       const fresh = await fetchPage();
       const going = followed(fresh);
       const words = fresh.querySelector(`[data-part="${part}"]`)?.dataset.words ?? "The run is over.";
-      swap(fresh);
+      swap(fresh, { isOver: !going });
       pause = EVERY_MS;
       if (!going) {
         say(words);

@@ -146,12 +146,19 @@ def test_a_run_under_way_says_how_far_it_is_and_can_be_stopped(
     assert [entry.action for entry in audit_entries(app, "run")] == ["stopped"]
 
 
-def test_a_run_that_is_over_cannot_be_stopped(admin_client: FlaskClient, make_run: MakeRun) -> None:
+def test_a_run_that_is_over_cannot_be_stopped_but_its_goal_run_again(
+    admin_client: FlaskClient, make_run: MakeRun, goal: ImportGoalRow, database: Database
+) -> None:
     # given a run that has ended since its page was opened
     run = make_run(RunState.FINISHED)
+    assert "Run now</button>" in admin_client.get(f"/runs/{run.key}").text
     # when somebody stops it, then the page says that it is over
     assert "It is finished" in admin_client.post(f"/runs/{run.key}/stop", follow_redirects=True).text
     assert admin_client.post("/runs/nothing/stop").status_code == 404
+    # and a goal that is switched off is not offered to run
+    with database.transaction() as session:
+        session.get_one(ImportGoalRow, goal.id).is_on = False
+    assert "Run now</button>" not in admin_client.get(f"/runs/{run.key}").text
 
 
 def test_run_now_queues_one_run_and_says_what_it_waits_for(

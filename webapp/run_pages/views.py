@@ -25,7 +25,7 @@ from webapp.runs.asking import Asked, NothingToRunError, run_goal_now, run_now, 
 from webapp.runs.history import Scope, find_known_run, list_ended, list_under_way, upcoming
 from webapp.runs.models import RunState
 from webapp.runs.records import SHOWN_PROBLEMS, all_lines, list_problems, newest_log_lines
-from webapp.runs.requesting import RunOverError, batch_goals, find_run
+from webapp.runs.requesting import RunOverError, batch_goals, find_run, is_batch
 from webapp.slow_clients import STREAMS
 
 MAX_ID = 2**63 - 1
@@ -87,10 +87,12 @@ def show(key: str) -> ResponseReturnValue:
     after = _read_id("after")
     with reading() as session:
         run = find_run(session, key)
+        known = find_known_run(session, run)
         problems = list_problems(session, run, after=after or 0, length=SHOWN_PROBLEMS + 1)
         return render_template(
             "run_pages/run.html",
-            known=find_known_run(session, run),
+            known=known,
+            may_run=known.connection.is_on and known.goal.is_on and is_batch(known.goal),
             run=run,
             now=datetime.now(UTC),
             problems=problems[:SHOWN_PROBLEMS],
