@@ -40,7 +40,7 @@ def test_a_taken_port_is_named_and_nothing_is_changed(monkeypatch: pytest.Monkey
     assert not (tmp_path / "websync.db").exists()
 
 
-def test_the_first_goal_is_a_good_one_and_shows_both_directions() -> None:
+def test_the_first_goals_are_good_ones_and_show_both_directions() -> None:
     # given the configuration with which the demo begins
     plain = demo_configuration(Ports())
     # when it is read as any file would be
@@ -50,6 +50,10 @@ def test_the_first_goal_is_a_good_one_and_shows_both_directions() -> None:
     assert goal.web_goal.allowed_origins == ("http://localhost:8002",)
     assert goal.web_goal.mappings_to(Direction.TO_AUTH0)
     assert goal.web_goal.mappings_to(Direction.TO_PROFILE)
+    # and its import goal brings all of the tenant's users by the same links
+    (import_goal,) = (each.import_goal for each in connection.import_goals)
+    assert import_goal.links == goal.web_goal.links
+    assert (import_goal.enable_batch, import_goal.databases) == (True, ())
 
 
 def test_the_keys_of_a_demo_are_kept_for_its_owner_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

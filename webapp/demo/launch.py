@@ -194,6 +194,7 @@ def _welcome(link: str, goal_key: str | None, ports: Ports) -> str:
     2. Look at the goal, deploy Action:  {ports.websync_url}/goals/{goal_key}
     3. Log in at the shop as a visitor:  {ports.shop_url}/
     4. See the visitor's profile change: {ports.websync_url}/profiles
+    5. Import all users of the tenant:   {ports.websync_url}/connections, Demo shop, Run now
 
   The demo tenant itself: {ports.tenant_url}/    Mail that Websync sends: {ports.tenant_url}/mailbox
   Stop with Ctrl+C.
