@@ -46,7 +46,7 @@ def test_after_an_export_only_changes_are_asked_for(runs: Runs) -> None:
     second = runs.run()
     # then those are found by the search, and the profiles are as after an export
     assert not second.is_export
-    assert first.began.startswith("All users are exported: no finished run tells since when")
+    assert first.began == "All users are exported: no run of this goal has finished yet."
     assert second.began.endswith(f"are searched: {second.counts['read']}.")
     assert second.counts["modified"] == USERS / 10
     assert second.position["expected"] == second.counts["read"] < USERS
@@ -89,9 +89,16 @@ def test_a_search_goes_on_where_it_was_though_its_answers_change(
     assert len(grown) > USERS / 3
 
 
-@pytest.mark.parametrize(
-    "reason", ["a new revision", "a full run", "too many changes", "everybody at once", "another tenant", "the sweep"]
-)
+BEGAN = {
+    "a new revision": "All users are exported: the goal or its tenant is another than at the last run.",
+    "a full run": "All users are exported: it is a full run.",
+    "too many changes": "All users are exported: more than 10 have changed.",
+    "another tenant": "All users are exported: the goal or its tenant is another than at the last run.",
+    "the sweep": "All users are exported: those who are gone are to be found.",
+}
+
+
+@pytest.mark.parametrize("reason", [*BEGAN, "everybody at once"])
 def test_everybody_is_exported_where_a_search_will_not_do(
     runs: Runs, monkeypatch: pytest.MonkeyPatch, reason: str
 ) -> None:
@@ -123,6 +130,7 @@ def test_everybody_is_exported_where_a_search_will_not_do(
     # then everybody comes, and the run's log says so where the search gave up
     assert run.is_export
     assert run.counts["read"] > USERS
+    assert run.began == BEGAN.get(reason, run.began)
     assert [remark.partition(".")[0] for remark in run.remarks] == (
         ["All users are exported"] if reason == "everybody at once" else []
     )

@@ -12,6 +12,7 @@ from webapp.auth0.management_calls import ManagementCalls
 from webapp.auth0.user_search import Window, count_changes, count_users, next_window
 from webapp.connections.import_goals import ImportGoal, ImportMode
 from webapp.errors import WebsyncError
+from webapp.importer.coverage import Coverage
 from webapp.importer.places import Place
 
 MOST_CHANGES = 5_000
@@ -29,17 +30,17 @@ class Beginning(NamedTuple):
 
 
 def begin_place(
-    client: ManagementCalls, goal: ImportGoal, covered_until: datetime | None, *, is_full: bool, now: datetime
+    client: ManagementCalls, goal: ImportGoal, coverage: Coverage, *, is_full: bool, now: datetime
 ) -> Beginning:
-    """Return where a run begins. ``covered_until`` is from when on changes are needed, None if everybody is."""
+    """Return where a run begins, given what earlier ones have brought."""
     if is_full:
         reason = "it is a full run"
     elif goal.mode is not ImportMode.INCREMENTAL:
         reason = "the goal is in full mode"
-    elif covered_until is None:
-        reason = "no finished run tells since when, or those who are gone are to be found"
+    elif coverage.until is None:
+        reason = coverage.reason
     else:
-        window = next_window(covered_until, now)
+        window = next_window(coverage.until, now)
         if (count := _count_changes(client, window, goal)) <= MOST_CHANGES:
             return _begin_search(goal, window, count)
         reason = f"more than {MOST_CHANGES:,} have changed"

@@ -1,6 +1,7 @@
 """Until when a goal's runs have brought every change of its tenant's users: what a later run need not ask for again."""
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -14,16 +15,23 @@ SWEEP_EVERY = timedelta(days=7)
 _COLUMNS = ("goal_id", "revision", "issuer", "covered_until", "exported_at")
 
 
-def covered_until(session: Session, goal: LiveImportGoal, *, now: datetime) -> datetime | None:
-    """Return from when on changes are to be asked for, None if everybody is.
+class Coverage(NamedTuple):
+    """From when on changes are to be asked for; None if everybody is, for that reason."""
 
-    So it is if the goal or its tenant is another now, or its sweep is due.
-    """
+    until: datetime | None
+    reason: str = ""
+
+
+def find_coverage(session: Session, goal: LiveImportGoal, *, now: datetime) -> Coverage:
+    """Return what earlier runs of the goal, as it is now, have brought."""
     found = session.get(ImportCoverage, goal.id)
-    if found is None or (found.revision, found.issuer) != (goal.goal.revision, goal.tenant.issuer):
-        return None
-    sweeps = goal.goal.deletion_policy is not DeletionPolicy.IGNORE
-    return None if sweeps and now - found.exported_at >= SWEEP_EVERY else found.covered_until
+    if found is None:
+        return Coverage(None, "no run of this goal has finished yet")
+    if (found.revision, found.issuer) != (goal.goal.revision, goal.tenant.issuer):
+        return Coverage(None, "the goal or its tenant is another than at the last run")
+    if goal.goal.deletion_policy is not DeletionPolicy.IGNORE and now - found.exported_at >= SWEEP_EVERY:
+        return Coverage(None, "those who are gone are to be found")
+    return Coverage(found.covered_until)
 
 
 def note_coverage(session: Session, goal: LiveImportGoal, until: datetime, *, is_export: bool) -> None:

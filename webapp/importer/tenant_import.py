@@ -16,7 +16,7 @@ from webapp.database import Database
 from webapp.errors import NotFoundError
 from webapp.importer.applying import ImportRun
 from webapp.importer.beginning import begin_place
-from webapp.importer.coverage import covered_until
+from webapp.importer.coverage import find_coverage
 from webapp.importer.memory import forget_other_runs
 from webapp.importer.opened_import import OpenedImport, Work
 from webapp.importer.places import Place
@@ -39,9 +39,9 @@ class TenantImporter:
         goal, client = open_goal(self._database, order.goal_id)
         now = datetime.now(UTC)
         with self._database.reading() as session:
-            until = covered_until(session, goal, now=now)
+            coverage = find_coverage(session, goal, now=now)
         with client, self._patience(order.run_key):
-            place, remark = begin_place(client, goal.goal, until, is_full=order.is_full, now=now)
+            place, remark = begin_place(client, goal.goal, coverage, is_full=order.is_full, now=now)
         with self._database.transaction() as session:
             forget_other_runs(session, goal.id, order.run_key)
         return Begun(place.as_position(), place.expected, remark)
