@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select, update
 
 from tests.runs.workers import store_goals
-from webapp.connections.models import Connection, ImportGoalRow
+from webapp.connections.models import Connection, ConnectionSchedule, ImportGoalRow
 from webapp.connections.saving import Change
 from webapp.connections.schedule import Schedule, ScheduleKind, Weekday
 from webapp.connections.schedules import find_schedule, save_schedule, schedule_of
@@ -130,3 +130,26 @@ def test_a_time_that_has_just_come_is_not_missed_yet(database: Database, now: da
     with database.transaction() as session:
         run_missed(session, now=time_of_run + timedelta(seconds=30))
     assert runs(database) == []
+
+
+def test_a_schedule_in_a_time_zone_that_is_gone_stops_no_worker(database: Database, now: datetime) -> None:
+    # given two connections with schedules, of which one names a time zone that this computer does not know any more
+    (gone,), (good,) = store_goals(database), store_goals(database, name="other")
+    for goal in (gone, good):
+        save(database, goal, now)
+    with database.transaction() as session:
+        row = session.get_one(ConnectionSchedule, gone.connection_id)
+        row.plain = row.plain | {"time_zone": "US/Pacific-New"}
+    # when a worker looks at them, and days were missed
+    with database.transaction() as session:
+        planned = [each.connection_id for each in planned_connections(session)]
+        run_missed(session, now=now + timedelta(days=3))
+        run_on_schedule(session, gone.connection_id, now + timedelta(hours=14), now=now + timedelta(hours=14))
+        found = find_schedule(session, session.get_one(Connection, gone.connection_id))
+    # then the good one runs, and the other one is as if nobody had said anything
+    assert (planned, found) == ([good.connection_id], None)
+    assert runs(database) == [(good.id, RunTrigger.SCHEDULE)]
+    # and it can be saved anew
+    save(database, gone, now)
+    with database.reading() as session:
+        assert len(list(planned_connections(session))) == 2

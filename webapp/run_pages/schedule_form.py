@@ -19,6 +19,7 @@ from webapp.connections.schedule import (
     plain_schedule,
     read_schedule,
 )
+from webapp.connections.schedules import schedule_of
 
 KINDS = (
     SelectChoice(ScheduleKind.TIMES_PER_DAY, "A number of times a day"),
@@ -105,7 +106,7 @@ def schedule_form(row: ConnectionSchedule | None) -> ScheduleForm:
     """Return the form of a stored schedule, or of one that a new connection may begin with."""
     if row is None:
         return ScheduleForm(formdata=None)
-    schedule = read_schedule(row.plain)
+    schedule = schedule_of(row)
     plain = plain_schedule(schedule)
     data: dict[str, object] = {name: str(plain[name]) for name in _NAMED_ALIKE if name in plain}
     if days := [day.name.lower() for day in schedule.weekdays]:

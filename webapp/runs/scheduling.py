@@ -8,7 +8,8 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from webapp.connections.models import Connection, ConnectionSchedule
-from webapp.connections.schedule import Schedule, is_run, next_runs, read_schedule
+from webapp.connections.schedule import Schedule, is_run, next_runs
+from webapp.connections.schedules import is_readable, schedule_of
 from webapp.runs.models import RunTrigger
 from webapp.runs.requesting import batch_goals, record_request, request_run
 
@@ -29,20 +30,21 @@ def planned_connections(session: Session) -> Iterator[PlannedConnection]:
     """Yield each connection that has a schedule."""
     query = select(ConnectionSchedule, Connection.is_on).join(Connection)
     for row, connection_is_on in session.execute(query):
-        yield PlannedConnection(row.connection_id, read_schedule(row.plain), is_active=row.is_on and connection_is_on)
+        if is_readable(row):
+            yield PlannedConnection(row.connection_id, schedule_of(row), is_active=row.is_on and connection_is_on)
 
 
 def run_on_schedule(session: Session, connection_id: int, scheduled_at: datetime, *, now: datetime) -> None:
     """Queue the runs of a time that has come, unless somebody has, or connection or schedule are switched off."""
     row = session.get(ConnectionSchedule, connection_id)
-    if row is not None and is_run(read_schedule(row.plain), scheduled_at):
+    if row is not None and is_readable(row) and is_run(schedule_of(row), scheduled_at):
         _run_once(session, row, scheduled_at, now)
 
 
 def run_missed(session: Session, *, now: datetime) -> None:
     """Queue the runs of connections of which times passed while no worker was there: once, however many they were."""
     for row in session.scalars(select(ConnectionSchedule).where(ConnectionSchedule.run_missed)).all():
-        missed = next_runs(read_schedule(row.plain), row.handled_until, 1)
+        missed = next_runs(schedule_of(row), row.handled_until, 1) if is_readable(row) else []
         if missed and missed[0] <= now - MISSED_AFTER:
             _run_once(session, row, now, now)
 
