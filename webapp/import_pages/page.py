@@ -8,11 +8,13 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from snippets.fields import USER_FIELDS
-from snippets.goals import PROFILE_ID
-from webapp.connections.editor import Edited, Mistake
+from snippets.goals import PROFILE_ID, InvalidGoalError, Problem
+from webapp.connections.editor import Edited, Mistake, place_warnings
 from webapp.connections.forms import LinkForm
 from webapp.connections.goal_page import page_status
-from webapp.connections.goals import StaleRevisionError, find_connection
+from webapp.connections.goals import StaleRevisionError, find_connection, new_key
+from webapp.connections.import_goals import read_import_goal
+from webapp.connections.import_properties import definitions_after_saving
 from webapp.connections.import_saving import find_import_goal, to_import_goal
 from webapp.connections.listing import suggested_properties
 from webapp.connections.models import ImportGoalRow
@@ -28,6 +30,7 @@ from webapp.import_pages.forms import (
     new_import_goal_form,
 )
 from webapp.import_pages.preview import ShownPreview
+from webapp.import_pages.warnings import warnings_of
 from webapp.profiles.definitions import property_types
 
 SUGGESTED_FIELDS = (
@@ -70,12 +73,14 @@ def goal_page(place: Place, form: ImportGoalForm | None = None, shown: Shown = N
             form.expected_revision.data = str(stored.revision)  # saving again replaces the other's, as the page says
         form.let_choose(shown.databases.names)
         _tell_types(session, form)
+        warnings = place_warnings(form, _warnings(session, form))
         page = render_template(
             "import_pages/goal.html",
             form=form,
             goal=stored,
             connection=connection,
             shown=shown,
+            warnings=warnings,
             is_unsaved=request.method == "POST" and not _is_as_stored(form, stored),
             blank_mapping=ImportMappingForm(prefix="mappings-__index__-"),
             blank_link=LinkForm(prefix="links-__index__-"),
@@ -92,6 +97,15 @@ def _first_form(stored: ImportGoalRow | None) -> ImportGoalForm:
     if stored is None:
         return new_import_goal_form()
     return import_goal_form(to_import_goal(stored), is_on=stored.is_on)
+
+
+def _warnings(session: Session, form: ImportGoalForm) -> tuple[Problem, ...]:
+    """Return the warnings about what was typed; none as long as it cannot be saved at all."""
+    try:
+        goal = read_import_goal(form.plain(key=new_key()))
+        return warnings_of(goal, definitions_after_saving(session, goal, form.new_types()).identifying)
+    except InvalidGoalError:
+        return ()
 
 
 def _is_as_stored(form: ImportGoalForm, stored: ImportGoalRow | None) -> bool:
