@@ -28,6 +28,7 @@ from webapp.runs.history import (
     list_under_way,
     reached,
     upcoming,
+    upcoming_of_all,
     usual_duration,
 )
 from webapp.runs.models import Run, RunLogLine, RunProblem, RunState, RunTrigger
@@ -171,9 +172,11 @@ def test_next_runs_are_due_only_if_something_would_run(database: Database, now: 
     # when it is asked when it runs next
     with database.reading() as session:
         found = upcoming(session, connection_of(database, goal), now)
+        soonest = [(connection.id, f"{when:%d %H:%M}") for connection, when in upcoming_of_all(session, now)]
     # then it says so only if it does
     assert (found.schedule, found.is_on) == (Schedule(), off != "schedule")
     assert [f"{when:%d %H:%M}" for when in found.times][:2] == (["23 03:00", "24 03:00"] if off == "nothing" else [])
+    assert soonest == ([(goal.connection_id, "23 03:00")] if off == "nothing" else [])
 
 
 def test_what_was_reached_is_what_the_last_run_counted(database: Database, now: datetime) -> None:

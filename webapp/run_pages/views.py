@@ -22,7 +22,7 @@ from webapp.run_pages.chart import CHART_RUNS, PARTS, chart_of
 from webapp.run_pages.downloads import CONTENT_TYPES, LISTINGS, WRITERS
 from webapp.run_pages.section import has_worker, runs_section
 from webapp.runs.asking import Asked, NothingToRunError, run_goal_now, run_now, stop
-from webapp.runs.history import Scope, find_known_run, list_ended, list_under_way, upcoming
+from webapp.runs.history import Scope, find_known_run, list_ended, list_under_way, upcoming, upcoming_of_all
 from webapp.runs.models import RunState
 from webapp.runs.records import SHOWN_PROBLEMS, all_lines, list_problems, newest_log_lines
 from webapp.runs.requesting import RunOverError, batch_goals, find_run, is_batch
@@ -142,6 +142,7 @@ def _history(session: Session, scope: Scope) -> ResponseReturnValue:
         goals=_runnable(session, connection, goal),
         under_way=list_under_way(session, scope),
         upcoming=upcoming(session, connection, now) if connection else None,
+        upcoming_of_all=[] if connection else upcoming_of_all(session, now),
         page=list_ended(session, scope, before=before),
         is_first=before is None,
         chart=chart_of(list_ended(session, scope, length=CHART_RUNS).runs) if before is None else None,

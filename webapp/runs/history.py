@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Select, TextClause, select, true
 from sqlalchemy.orm import Session
 
-from webapp.connections.models import Connection, ImportGoalRow
-from webapp.connections.schedule import Schedule, next_runs
+from webapp.connections.models import Connection, ConnectionSchedule, ImportGoalRow
+from webapp.connections.schedule import SHOWN_RUNS, Schedule, next_runs
 from webapp.connections.schedules import find_schedule, schedule_of
 from webapp.runs.models import IS_ACTIVE, IS_QUEUED, Run, RunState
 from webapp.runs.requesting import batch_goals
@@ -86,6 +86,13 @@ def upcoming(session: Session, connection: Connection, now: datetime) -> Upcomin
     schedule = schedule_of(row)
     is_active = row.is_on and connection.is_on and bool(batch_goals(session, connection.id))
     return Upcoming(schedule, row.is_on, tuple(next_runs(schedule, now)) if is_active else ())
+
+
+def upcoming_of_all(session: Session, now: datetime) -> list[tuple[Connection, datetime]]:
+    """Return the next run time of the connections that run soonest, each once."""
+    query = select(Connection).join(ConnectionSchedule).where(ConnectionSchedule.is_on, Connection.is_on)
+    found = [(each, times[0]) for each in session.scalars(query) if (times := upcoming(session, each, now).times)]
+    return sorted(found, key=lambda each: each[1])[:SHOWN_RUNS]
 
 
 def usual_duration(session: Session, connection: Connection) -> timedelta:
