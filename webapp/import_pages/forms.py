@@ -149,11 +149,11 @@ class ImportGoalForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
         return list(dict.fromkeys(name for name in [*(self.databases.data or ()), *typed] if name))
 
     def let_choose(self, names: Collection[str]) -> None:
-        """Offer these databases beside those that are chosen; what was typed becomes a box."""
+        """Offer these databases after those that are chosen, which keep their order; what was typed becomes a box."""
         chosen = self.chosen_databases
         self.databases.choices = [
             SelectChoice(name, name if name in names or not names else f"{name} (the tenant has no such database)")
-            for name in sorted({*names, *chosen})
+            for name in (*chosen, *sorted(set(names).difference(chosen)))
         ]
         self.databases.data, self.other_databases.data = chosen, ""
 
