@@ -200,6 +200,20 @@ def test_the_type_of_a_new_property_is_chosen_and_that_of_another_shown(app: Fla
     assert types(app)["full_name"] == "decimal"
 
 
+def test_the_type_that_a_new_property_gets_by_itself_is_told(admin_client: FlaskClient) -> None:
+    # given a form with a row that sums into a property that does not exist
+    address = f"{add_connection(admin_client)}/imports/new"
+    row = {"mappings-1-auth0_field": "app_metadata.points", "mappings-1-strategy": "sum"}
+    page = admin_client.get(address)
+    assert "Automatic (text)" in page.text
+    # when the page comes again with what was typed, then it says what comes of that
+    moved = admin_client.post(address, data=read_form(page) | row | {"do": "move-up-mapping-1"}).text
+    assert "Automatic (number)" in moved
+    # but not while the goal could not be saved at all
+    broken = admin_client.post(address, data=read_form(page) | row | {"do": "add-link"}).text
+    assert "Automatic (" not in broken
+
+
 def test_two_rows_cannot_give_one_property_two_types(admin_client: FlaskClient) -> None:
     address = f"{add_connection(admin_client)}/imports/new"
     typed = read_form(admin_client.get(address)) | {

@@ -100,6 +100,14 @@ class ImportMappingForm(Form):
 
     stored_type: str | None = None
     """The type of the property, if it is defined."""
+    automatic_type: str | None = None
+    """What a new property gets unless a type is chosen."""
+
+    @property
+    def automatic(self) -> str:
+        """What the choice of no type says."""
+        found = next((each.label.lower() for each in TYPES if each.value == self.automatic_type), None)
+        return f"{AUTOMATIC.label} ({found})" if found else str(AUTOMATIC.label)
 
 
 class RemainingForm(Form):

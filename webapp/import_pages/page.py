@@ -73,7 +73,7 @@ def goal_page(place: Place, form: ImportGoalForm | None = None, shown: Shown = N
             form.expected_revision.data = str(stored.revision)  # saving again replaces the other's, as the page says
         form.let_choose(shown.databases.names)
         _tell_types(session, form)
-        warnings = place_warnings(form, _warnings(session, form))
+        warnings = place_warnings(form, _look_ahead(session, form))
         page = render_template(
             "import_pages/goal.html",
             form=form,
@@ -99,13 +99,19 @@ def _first_form(stored: ImportGoalRow | None) -> ImportGoalForm:
     return import_goal_form(to_import_goal(stored), is_on=stored.is_on)
 
 
-def _warnings(session: Session, form: ImportGoalForm) -> tuple[Problem, ...]:
-    """Return the warnings about what was typed; none as long as it cannot be saved at all."""
+def _look_ahead(session: Session, form: ImportGoalForm) -> tuple[Problem, ...]:
+    """Let each row know the type that its new property would get, and return the warnings about what was typed.
+
+    Nothing is known as long as the goal cannot be saved at all.
+    """
     try:
         goal = read_import_goal(form.plain(key=new_key()))
-        return warnings_of(goal, definitions_after_saving(session, goal, form.new_types()).identifying)
+        definitions = definitions_after_saving(session, goal, form.new_types())
     except InvalidGoalError:
         return ()
+    for entry, mapping in zip(form.mappings, goal.mappings, strict=True):
+        entry.form.automatic_type = definitions.types[mapping.profile_property]
+    return warnings_of(goal, definitions.identifying)
 
 
 def _is_as_stored(form: ImportGoalForm, stored: ImportGoalRow | None) -> bool:
