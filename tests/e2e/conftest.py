@@ -52,9 +52,12 @@ def free_ports(count: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """`websync demo`, started as `make run` starts it, on three free ports and with a new folder."""
+    """`websync demo`, started as `make run` starts it, on three free ports and with a new folder.
+
+    Each module has its own: who has logged in at one of them is no stranger there any more.
+    """
     folder = tmp_path_factory.mktemp("demo")
     websync, tenant, shop = free_ports(3)
     command = [sys.executable, "-m", "webapp.cli", "demo", "--folder", str(folder)]
@@ -104,7 +107,7 @@ def new_context(browser: Browser) -> Iterator[Callable[[], BrowserContext]]:
         context.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def state_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the admin's cookies are kept, once there is an admin."""
     return tmp_path_factory.mktemp("state") / "admin.json"
