@@ -1,4 +1,4 @@
-"""The run history beside a worker that really runs: scheduled, run now, watched, looked at, downloaded."""
+"""An import from its goal to its mail, with a worker that really runs: made, scheduled, run, watched, downloaded."""
 
 import csv
 import re
@@ -8,31 +8,29 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Download, Locator, Page, expect
 
-from snippets.goals import IdentifierLink
+from tests.conftest import wait_until
 from tests.e2e.conftest import SCREENSHOTS, Demo, look_at
-from tests.e2e.test_web_sync import make_connection
-from tests.factories import make_import_goal
-from webapp.connections.goals import find_connection
-from webapp.connections.import_goals import ImportMapping
-from webapp.connections.import_saving import add_import_goal
-from webapp.connections.saving import Change
+from tests.e2e.test_web_sync import make_connection, save
 from webapp.database import Database
 from webapp.runs.models import Run, RunState, RunTrigger
 
 USERS = 3_000
 ONE_BROKEN_IN = 500
+NAME = "Shop with imports"
 PAST = (RunState.FINISHED, RunState.FINISHED, RunState.FINISHED_WITH_ERRORS, RunState.FAILED, RunState.STOPPED)
 
 
-def test_an_import_is_scheduled_run_watched_and_looked_at(demo: Demo, admin_page: Page, tmp_path: Path) -> None:
-    # given a connection with an import goal, and a tenant with many users and some broken lines
+def test_an_import_is_made_scheduled_run_watched_and_told_of(demo: Demo, admin_page: Page, tmp_path: Path) -> None:
+    # given a tenant with many users and some broken lines, and a connection that tells somebody of its imports
     page = admin_page
     set_tenant(page, demo, users=USERS, broken_line_one_in=ONE_BROKEN_IN)
-    make_connection(page, demo, "Shop with imports")
+    make_connection(page, demo, NAME)
     connection_url = page.url
-    with closing(Database(demo.database_url)) as database:
-        store_goal(database, connection_url.rpartition("/")[2])
-    page.reload()
+    have_mail_sent(page)
+    # when an import goal is made, with all that its users have, and looked at before it is saved
+    page.goto(connection_url)
+    make_import_goal(page)
+    page.goto(connection_url)
     section = page.get_by_role("region", name="Set up and run")
     expect(section).to_contain_text("Not scheduled")
     # when its schedule is set in the window
@@ -59,6 +57,9 @@ def test_an_import_is_scheduled_run_watched_and_looked_at(demo: Demo, admin_page
     expect(section.locator("[data-part=exchange]")).to_contain_text(f"{USERS:,}")
     section.get_by_role("link", name="Run history").click()
     expect(past_runs(page)).to_have_count(1)
+    # and that it has ended came by mail
+    wait_until(lambda: mail_has_come(page, demo), seconds=60)
+    page.goto(f"{connection_url}/runs")
     # and with more runs there is a chart of them
     with closing(Database(demo.database_url)) as database:
         store_past_runs(database)
@@ -164,17 +165,35 @@ def set_tenant(page: Page, demo: Demo, *, users: int, broken_line_one_in: int) -
         assert answer.ok
 
 
-def store_goal(database: Database, connection_key: str) -> None:
-    """Store the import goal of the connection."""
-    goal = make_import_goal(
-        key="staff-import",
-        databases=("Staff",),
-        mappings=(ImportMapping("email", "email"), ImportMapping("user_metadata.plan", "plan")),
-        links=(IdentifierLink("user_id", "auth0_user_id"),),
-    )
-    with database.transaction() as session:
-        connection = find_connection(session, connection_key)
-        add_import_goal(session, connection, goal, Change("ada@example.org", datetime.now(UTC)), is_on=True)
+def have_mail_sent(page: Page) -> None:
+    """Have the end of each import of the connection told by mail."""
+    page.get_by_role("link", name="Set up notifications").click()
+    page.get_by_label("E-mail addresses").fill("grace@example.org")
+    page.get_by_role("group", name="Send an e-mail when").get_by_label("a run finishes or is stopped").check()
+    page.get_by_role("button", name="Save").click()
+
+
+def mail_has_come(page: Page, demo: Demo) -> bool:
+    page.goto(f"{demo.tenant_url}/mailbox")
+    heading = f"[Websync] {NAME}: Import users is finished, with errors"
+    return page.get_by_role("heading", name=heading).is_visible()
+
+
+def make_import_goal(page: Page) -> None:
+    """Make an import goal of the database Staff, with all fields, and preview a user before it is saved."""
+    page.get_by_role("link", name="Add import goal").click()
+    page.get_by_label("Name", exact=True).fill("Import users")
+    page.get_by_role("checkbox", name="Staff").check()
+    page.get_by_role("button", name="Add remaining fields").click()
+    page.get_by_label("Prefix of new properties").fill("staff_")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text(re.compile(r"\d+ mappings were added\. Nothing is saved yet\."))).to_be_visible()
+    page.get_by_label("User id or e-mail address").fill("user.2@staff.example")
+    page.keyboard.press("Enter")
+    changes = page.get_by_role("table", name="The profile before and after")
+    expect(changes.get_by_role("row", name="staff_points")).to_contain_text("14")
+    save(page)
+    expect(page.get_by_text("Import goal, revision 1")).to_be_visible()
 
 
 def store_past_runs(database: Database) -> None:
