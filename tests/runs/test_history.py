@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from tests.conftest import make_settings
-from tests.runs.summing import SummingImporter
+from tests.runs.summing import SummingImporter, make_tables, plan
 from tests.runs.workers import store_goals
 from webapp.accounts.models import AuditEntry
 from webapp.app import create_app
@@ -325,3 +325,30 @@ def test_error_lists_are_read_page_by_page_and_logs_from_their_end(database: Dat
         assert [each.line for each in page] == [0, 1, 2]
         assert [each.line for each in list_problems(session, found, after=page[-1].id, length=3)] == [3, 4]
         assert [each.text for each in newest_log_lines(session, found, length=2)] == ["3", "4"]
+@pytest.mark.parametrize("off", ["connection", "goal"])
+def test_a_run_ends_when_its_goal_or_connection_is_switched_off(
+    make_sqlite: Callable[[], str], now: datetime, off: str
+) -> None:
+    # given a run under way
+    app = create_app(make_settings(make_sqlite()))
+    database: Database = app.extensions["database"]
+    make_tables(database)
+    (goal,) = store_goals(database)
+    plan(database, goal.id, chunks=4)
+    key = store_run(database, goal, now, RunState.STARTING, executor_id="w").key
+    carrier = RunCarrier(app, SummingImporter(database), "w")
+    assert [carrier.advance(key).is_over for _ in range(3)] == [False] * 3
+    # when its goal or connection is switched off
+    with database.transaction() as session:
+        row = session.get_one(ImportGoalRow, goal.id)
+        (row.connection if off == "connection" else row).is_on = False
+    # then it ends after the chunk that was applied, and its log says why
+    assert carrier.advance(key).is_over
+    with database.reading() as session:
+        run = find_run(session, key)
+        last = newest_log_lines(session, run)[-1].text
+    assert (run.state, run.chunks, run.problem) == (RunState.STOPPED, 2, "")
+    assert last == "The run is stopped: The goal or its connection was switched off."
+    database.close()
+
+

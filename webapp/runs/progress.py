@@ -82,7 +82,8 @@ def end_run(session: Session, run: Run, state: RunState, *, now: datetime, probl
     if state is RunState.FINISHED and run.counts.get(ERRORS):
         state = RunState.FINISHED_WITH_ERRORS
     run.state, run.ended_at, run.problem, run.problem_detail = state, now, problem, detail
-    _log(session, run, f"The run is {state.replace('_', ' ')}{f' ({problem}): {detail}' if problem else '.'}", now)
+    why = f" ({problem}): {detail}" if problem else f": {detail}" if detail else "."
+    _log(session, run, f"The run is {state.replace('_', ' ')}{why}", now)
     announce_end(session, run, now=now)
 
 

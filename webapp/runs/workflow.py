@@ -20,7 +20,9 @@ from dbos import DBOS
 from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
+from webapp.connections.models import Connection, ImportGoalRow
 from webapp.database import Database, is_passing
 from webapp.errors import NotFoundError, WebsyncError
 from webapp.runs.importers import Importer, Later, NotNowError, OpenImport, Position, Reach
@@ -138,8 +140,11 @@ class RunCarrier:
     def _advance(self, run_key: str) -> Step:
         with self._database.transaction() as session:
             run = keep_run(session, run_key, self._executor_id)
+            is_open = _is_open(session, run)
         if run.state == RunState.STOPPING:
             return self._end(run_key, RunState.STOPPED)
+        if not is_open:
+            return self._end(run_key, RunState.STOPPED, detail="The goal or its connection was switched off.")
         if run.position is None:
             return self._begin(run)
         opened = self._opened(run, run.position)
@@ -229,6 +234,12 @@ def _advance_run(run_key: str) -> tuple[bool, float]:
 def run_import(run_key: str) -> None:
     """Carry a run to its end, through any number of restarts."""
     ThisProcess.carrier.carry(run_key, lambda key: Step(*_advance_run(key)))
+
+
+def _is_open(session: Session, run: Run) -> bool:
+    """Say if goal and connection are switched on still: whoever switches one off wants no more of its users."""
+    both = select(ImportGoalRow.id).join(Connection).where(ImportGoalRow.is_on, Connection.is_on)
+    return session.scalar(both.where(ImportGoalRow.id == run.goal_id)) is not None
 
 
 def _now() -> datetime:
