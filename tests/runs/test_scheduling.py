@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 
 from tests.runs.workers import store_goals
 from webapp.connections.models import Connection, ConnectionSchedule, ImportGoalRow
-from webapp.connections.saving import Change
+from webapp.connections.saving import Change, ConnectionDetails, save_connection
 from webapp.connections.schedule import Schedule, ScheduleKind, Weekday
 from webapp.connections.schedules import find_schedule, save_schedule, schedule_of
 from webapp.database import Database
@@ -119,6 +119,26 @@ def test_missed_times_get_one_run_if_that_is_wanted(
         due(database, goal, now + timedelta(hours=14))
     # then there is one run, or none
     assert len(runs(database)) == count
+
+
+def test_times_that_passed_while_the_connection_was_off_were_not_missed(database: Database, now: datetime) -> None:
+    # given a daily schedule of a connection that is off
+    (goal,) = store_goals(database)
+    save(database, goal, now)
+    switch_off(database, Connection, goal.connection_id)
+    # when it is switched on after three days, with workers that lived all the time
+    back = now + timedelta(days=3)
+    with database.transaction() as session:
+        connection = session.get_one(Connection, goal.connection_id)
+        wanted = ConnectionDetails(connection.name, connection.auth0_domain)
+        save_connection(session, connection, wanted, Change("ada", back), expected_version=connection.version)
+        run_missed(session, now=back)
+    # then nothing is made up for
+    assert runs(database) == []
+    # but what is missed from then on is
+    with database.transaction() as session:
+        run_missed(session, now=back + timedelta(days=1))
+    assert runs(database) == [(goal.id, RunTrigger.SCHEDULE)]
 
 
 def test_a_time_that_has_just_come_is_not_missed_yet(database: Database, now: datetime) -> None:

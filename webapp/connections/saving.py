@@ -16,7 +16,7 @@ from snippets.reading import plain_web_goal
 from webapp.accounts.audit import record
 from webapp.connections.goals import StaleRevisionError, add_goal, new_key, save_consent, save_goal, to_web_goal
 from webapp.connections.history import keep_revision
-from webapp.connections.models import Connection, Goal, MappingRow, StoredGoal
+from webapp.connections.models import Connection, ConnectionSchedule, Goal, MappingRow, StoredGoal
 from webapp.connections.signing_secrets import keep_signing_secret
 from webapp.profiles.embedded import ensure_properties, hold_property_set, property_types, wanted_properties
 from webapp.profiles.objectives import known_objectives, lock_objectives, rule_for
@@ -122,12 +122,21 @@ def save_connection(
     if details.auth0_domain != connection.auth0_domain:
         for goal in connection.goals:  # the Actions of the tenant before must not speak for this one
             goal.sealed_exchange_secrets, goal.sealed_signing_secret = [], None
+    if details.is_on and not connection.is_on:
+        _handle_times_until(session, connection, change.now)
     _copy(details, connection)
     connection.version, connection.updated_at = connection.version + 1, change.now
     renew_consent(session, connection, change)
     changed = [name.removeprefix("sealed_") for name in names]
     record_change(session, change, "saved", connection, changed=changed)
     return changed
+
+
+def _handle_times_until(session: Session, connection: Connection, now: datetime) -> None:
+    """Have no run made up for times that passed while the connection was off: nobody missed them."""
+    row = session.get(ConnectionSchedule, connection.id, with_for_update=True)
+    if row is not None and row.handled_until < now:
+        row.handled_until = now
 
 
 def delete_connection(session: Session, connection: Connection, change: Change) -> None:
