@@ -6,6 +6,7 @@ from flask import Flask
 
 from tests.notifications.conftest import BOTH, OPS, Shop
 from tests.receivers import Answer, Mailbox, Receiver
+from webapp.connections.models import ImportGoalRow
 from webapp.connections.notifications import RunEvent
 from webapp.errors import NotFoundError
 from webapp.notifications import sending
@@ -21,7 +22,8 @@ from webapp.notifications.outbox import (
     take_due,
 )
 from webapp.notifications.sending import send_next
-from webapp.runs.models import RunState
+from webapp.runs.models import RunState, RunTrigger
+from webapp.runs.requesting import request_run, stop_run
 
 
 @pytest.mark.parametrize(
@@ -47,6 +49,21 @@ def test_each_hears_of_what_they_chose(
     shop.end_run(state, now)
     # then those are told that it concerns
     assert [each.channel for each in shop.told()] == ["email"] * of_finish + ["webhook"] * of_failure
+
+
+def test_who_stops_a_run_that_waits_is_heard_of_too(app: Flask, shop: Shop, now: datetime, mailbox: Mailbox) -> None:
+    # given a run that waits
+    shop.tell(emails=("ada@example.org",), email_events=(RunEvent.FINISH,))
+    with shop.database.transaction() as session:
+        goal = session.get_one(ImportGoalRow, shop.goal.id)
+        run = request_run(session, goal, RunTrigger.MANUAL, requested_by="ada", now=now)
+        # when somebody stops it before it has begun
+        stop_run(session, run.key, now=now)
+    # then a mail tells of it
+    with app.app_context():
+        assert send_next(Channel.EMAIL)
+    ((_, mail),) = mailbox.messages
+    assert "was stopped" in mail["Subject"]
 
 
 def test_a_mail_and_a_webhook_tell_of_a_run(

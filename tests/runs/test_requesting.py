@@ -90,8 +90,10 @@ def test_a_run_that_waits_is_stopped_at_once_and_never_starts(database: Database
     for _ in range(2):
         with database.transaction() as session:
             assert stop_run(session, run.key, now=now) == RunState.STOPPED
-    # then no worker starts it, and there is room for another
+    # then no worker starts it, its log says what became of it, once, and there is room for another
     assert not start(database, run, now)
+    with database.reading() as session:
+        assert list(session.scalars(select(RunLogLine.text))) == ["The run is stopped."]
     assert ask(database, goal, now).key != run.key
 
 

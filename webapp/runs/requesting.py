@@ -12,6 +12,7 @@ from webapp.connections.models import ImportGoalRow
 from webapp.errors import NotFoundError, WebsyncError
 from webapp.rows import Row, insert_missing
 from webapp.runs.models import ACTIVE_STATES, Run, RunState, RunTrigger
+from webapp.runs.progress import end_run
 
 _COLUMNS = (
     "key",
@@ -122,7 +123,7 @@ def stop_run(session: Session, key: str, *, now: datetime) -> RunState:
         raise NotFoundError("There is no such run.")
     match run.state:
         case RunState.QUEUED:
-            run.state, run.ended_at = RunState.STOPPED, now
+            end_run(session, run, RunState.STOPPED, now=now)
         case RunState.STARTING | RunState.RUNNING:
             run.state = RunState.STOPPING
         case RunState.STOPPING | RunState.STOPPED:
