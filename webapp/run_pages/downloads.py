@@ -4,6 +4,7 @@ A cell of a spreadsheet that begins with certain characters is a formula, and a 
 Source: OWASP, CSV Injection; RFC 4180.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,8 @@ from webapp.runs.models import RunLogLine, RunProblem
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """The last four are the full-width forms, which some spreadsheets take for the same."""
+_FORMULA_INSIDE = re.compile(rf"""([;\t\r\n][ \0"]*)(?=[{re.escape("".join(FORMULA_STARTS))}])""")
+"""A spreadsheet that separates by ``;`` or tabs begins a new cell there: to it our quotes end with the first cell."""
 CSV, NDJSON = "csv", "ndjson"
 CONTENT_TYPES = {CSV: "text/csv; charset=utf-8; header=present", NDJSON: "application/x-ndjson"}
 
@@ -62,6 +65,7 @@ def safe_cell(value: object) -> str:
     text = "" if value is None else str(value)
     # Space is skipped by some spreadsheets, and a NUL character ends a cell for others.
     is_formula = text.replace("\0", "").lstrip(" ").startswith(FORMULA_STARTS)
+    text = _FORMULA_INSIDE.sub(r"\1'", text)
     return ("'" if is_formula else "") + text.replace('"', '""')
 
 
