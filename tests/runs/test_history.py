@@ -1,12 +1,12 @@
 """The run history's queries, what people ask of runs, and how old runs go, on both databases."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from itertools import chain
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import event, func, select, update
 
 from tests.conftest import make_settings
 from tests.runs.summing import SummingImporter, make_tables, plan
@@ -179,6 +179,25 @@ def test_next_runs_are_due_only_if_something_would_run(database: Database, now: 
     assert soonest == ([(goal.connection_id, "23 03:00")] if off == "nothing" else [])
 
 
+def test_however_many_connections_there_are_the_soonest_take_two_queries(database: Database, now: datetime) -> None:
+    # given six connections that run each day at another hour, of which the first to run have no goal that is on
+    goals = [store_goals(database, name=f"shop {hour}")[0] for hour in range(6)]
+    with database.transaction() as session:
+        for hour, goal in enumerate(goals):
+            session.get_one(ImportGoalRow, goal.id).is_on = hour != 0
+            connection = session.get_one(Connection, goal.connection_id)
+            schedule = Schedule(time_zone="UTC", at=time(hour))
+            save_schedule(session, connection, schedule, Change("ada", now), is_on=True, run_missed=True)
+    statements: list[str] = []
+    event.listen(database.engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+    # when it is asked which run soonest
+    with database.reading() as session:
+        found = [(connection.name, when.hour) for connection, when in upcoming_of_all(session, now)]
+    # then it is those five
+    assert found == [(f"shop {hour}", hour) for hour in range(1, 6)]
+    assert sum(statement.lstrip().startswith("SELECT") for statement in statements) == 2
+
+
 def test_what_was_reached_is_what_the_last_run_counted(database: Database, now: datetime) -> None:
     # given runs of a connection, of which the last has not been counted
     first, second = store_goals(database, count=2)
@@ -309,22 +328,6 @@ def test_a_worker_deletes_old_runs_as_the_setting_says(
     database.close()
 
 
-def test_error_lists_are_read_page_by_page_and_logs_from_their_end(database: Database, now: datetime) -> None:
-    # given a run with errors and a log
-    (goal,) = store_goals(database)
-    run = store_run(database, goal, now, RunState.FAILED)
-    with database.transaction() as session:
-        session.add_all(
-            RunProblem(run_id=run.id, line=line, user_id="", auth0_field="", reason="x") for line in range(5)
-        )
-        session.add_all(RunLogLine(run_id=run.id, at=datetime.now(UTC), text=str(line)) for line in range(5))
-    # when they are read, then pages follow each other, and of the log the last lines are there
-    with database.reading() as session:
-        found = find_run(session, run.key)
-        page = list_problems(session, found, length=3)
-        assert [each.line for each in page] == [0, 1, 2]
-        assert [each.line for each in list_problems(session, found, after=page[-1].id, length=3)] == [3, 4]
-        assert [each.text for each in newest_log_lines(session, found, length=2)] == ["3", "4"]
 @pytest.mark.parametrize("off", ["connection", "goal"])
 def test_a_run_ends_when_its_goal_or_connection_is_switched_off(
     make_sqlite: Callable[[], str], now: datetime, off: str
@@ -352,3 +355,19 @@ def test_a_run_ends_when_its_goal_or_connection_is_switched_off(
     database.close()
 
 
+def test_error_lists_are_read_page_by_page_and_logs_from_their_end(database: Database, now: datetime) -> None:
+    # given a run with errors and a log
+    (goal,) = store_goals(database)
+    run = store_run(database, goal, now, RunState.FAILED)
+    with database.transaction() as session:
+        session.add_all(
+            RunProblem(run_id=run.id, line=line, user_id="", auth0_field="", reason="x") for line in range(5)
+        )
+        session.add_all(RunLogLine(run_id=run.id, at=datetime.now(UTC), text=str(line)) for line in range(5))
+    # when they are read, then pages follow each other, and of the log the last lines are there
+    with database.reading() as session:
+        found = find_run(session, run.key)
+        page = list_problems(session, found, length=3)
+        assert [each.line for each in page] == [0, 1, 2]
+        assert [each.line for each in list_problems(session, found, after=page[-1].id, length=3)] == [3, 4]
+        assert [each.text for each in newest_log_lines(session, found, length=2)] == ["3", "4"]

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 
 from webapp.connections.models import Connection, ConnectionSchedule, ImportGoalRow
 from webapp.connections.schedule import SHOWN_RUNS, Schedule, next_runs
-from webapp.connections.schedules import find_schedule, schedule_of
+from webapp.connections.schedules import find_schedule, is_readable, schedule_of
 from webapp.runs.models import IS_ACTIVE, IS_QUEUED, Run, RunState
-from webapp.runs.requesting import batch_goals
+from webapp.runs.requesting import batch_goals, is_batch
 
 PAGE_LENGTH = 25
 _GOOD_ENDS = (RunState.FINISHED, RunState.FINISHED_WITH_ERRORS)
@@ -90,8 +90,15 @@ def upcoming(session: Session, connection: Connection, now: datetime) -> Upcomin
 
 def upcoming_of_all(session: Session, now: datetime) -> list[tuple[Connection, datetime]]:
     """Return the next run time of the connections that run soonest, each once."""
-    query = select(Connection).join(ConnectionSchedule).where(ConnectionSchedule.is_on, Connection.is_on)
-    found = [(each, times[0]) for each in session.scalars(query) if (times := upcoming(session, each, now).times)]
+    query = select(Connection, ConnectionSchedule).join(ConnectionSchedule)
+    query = query.where(ConnectionSchedule.is_on, Connection.is_on)
+    goals = session.scalars(select(ImportGoalRow).where(ImportGoalRow.is_on))
+    running = {goal.connection_id for goal in goals if is_batch(goal)}
+    found = [
+        (connection, next_runs(schedule_of(row), now, 1)[0])
+        for connection, row in session.execute(query)
+        if connection.id in running and is_readable(row)
+    ]
     return sorted(found, key=lambda each: each[1])[:SHOWN_RUNS]
 
 
