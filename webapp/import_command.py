@@ -18,7 +18,7 @@ from webapp.command_line import app_or_exit, exit_with_lines
 from webapp.connections.import_saving import LiveImportGoal, find_import_goals, live_import_goal
 from webapp.connections.models import ImportGoalRow
 from webapp.database import database, reading, transaction
-from webapp.errors import WebsyncError
+from webapp.errors import NotFoundError, WebsyncError
 from webapp.importer.applying import Entry, ImportRun
 from webapp.importer.exported_users import export_now
 from webapp.importer.importing import import_users, new_run_id
@@ -28,7 +28,7 @@ from webapp.importer.summary import count_lines, summary_lines
 from webapp.importer.tenant_import import open_goal
 from webapp.runs.heartbeats import count_living
 from webapp.runs.models import Run, RunState, RunTrigger
-from webapp.runs.requesting import find_run, request_run
+from webapp.runs.requesting import find_run, is_batch, record_request, request_run
 from webapp.settings import settings
 
 EXIT_CODES = {RunState.FINISHED: 0, RunState.FINISHED_WITH_ERRORS: 1}
@@ -80,10 +80,16 @@ def _import_by_worker(goal_id: int, *, full: bool) -> NoReturn:
     now, lost_after = datetime.now(UTC), timedelta(seconds=settings().worker_lost_seconds)
     with transaction() as session:
         row = session.get_one(ImportGoalRow, goal_id)
-        key = request_run(session, row, RunTrigger.CLI, requested_by="", now=now, is_full=full).key
+        if not is_batch(row):
+            exit_with_lines(f"Batch import is not enabled for {row.name!r}; --file and --limit need no run.")
+        run = request_run(session, row, RunTrigger.CLI, requested_by="", now=now, is_full=full)
+        record_request(session, run, row, actor=RunTrigger.CLI, now=now)
         if not count_living(session, now, lost_after=lost_after):
             click.echo("No worker is alive: the run waits for one (websync worker).", err=True)
-    run = _follow_run(key)
+    try:
+        run = _follow_run(run.key)
+    except NotFoundError:
+        exit_with_lines("The run is gone: its goal was deleted.")
     words = run.state.replace("_", " ")
     click.echo(f"{words}, {run.problem_detail}" if run.problem else words)
     click.echo("\n".join(count_lines(run.counts)))

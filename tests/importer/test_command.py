@@ -12,9 +12,14 @@ from sqlalchemy import select
 
 from tests.conftest import TEST_KEY
 from tests.importer.conftest import lines_of
+from webapp import import_command
+from webapp.accounts.models import AuditEntry
 from webapp.cli import main
-from webapp.database import Database
+from webapp.connections.models import ImportGoalRow
+from webapp.database import Database, reading, transaction
 from webapp.profiles.models import Profile
+from webapp.runs.models import Run
+from webapp.runs.requesting import find_run
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "import-goal.yaml"
 ANN = {"user_id": "auth0|ann", "email": "ann@example.org", "email_verified": True}
@@ -150,6 +155,46 @@ def test_what_cannot_be_imported_ends_with_2(environment: dict[str, str], words:
     result = run(environment, *words)
     assert result.exit_code == 2
     assert message in result.output
+
+
+def test_a_goal_without_batch_import_has_no_run_but_may_take_a_file(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    # given a goal whose users do not come in runs
+    file = tmp_path / "no-batch.yaml"
+    text = EXAMPLE.read_text(encoding="utf-8")
+    assert "enable_batch: true" in text
+    file.write_text(text.replace("enable_batch: true", "enable_batch: false"), encoding="utf-8")
+    assert run(environment, "config", "apply", str(file)).exit_code == 0
+    # when its users are to be imported, then no run waits, as on the pages
+    result = run(environment, "import", "Import users")
+    assert result.exit_code == 2
+    assert "Batch import is not enabled for 'Import users'" in result.output
+    # and a file is imported all the same
+    assert run(environment, "import", "Import users", "--file", "-", piped=lines_of(ANN)).exit_code == 0
+
+
+def test_a_run_that_goes_while_it_is_followed_ends_with_2(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given somebody who deletes the goal while a run of it is waited for
+    def delete_goal(_: object, key: str) -> Run:
+        with transaction() as session:
+            session.delete(session.scalars(select(ImportGoalRow)).one())
+        with reading() as session:
+            return find_run(session, key)
+
+    monkeypatch.setattr(import_command, "find_run", delete_goal)
+    # when the command asks how far the run is
+    result = run(environment, "import", "Import users")
+    # then it says so, and who asked for the run is in the audit log
+    assert (result.exit_code, result.exception.__class__) == (2, SystemExit)
+    assert "The run is gone: its goal was deleted." in result.output
+    database = Database(environment["WEBSYNC_DATABASE_URL"])
+    with database.reading() as session:
+        entries = select(AuditEntry.actor).where(AuditEntry.action == "requested", AuditEntry.object_type == "run")
+        assert list(session.scalars(entries)) == ["cli"]
+    database.close()
 
 
 def test_a_goal_that_is_off_imports_nobody(environment: dict[str, str], tmp_path: Path) -> None:
