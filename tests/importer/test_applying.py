@@ -217,7 +217,7 @@ def test_nobody_is_found_by_a_constant(tenant: Tenant) -> None:
     assert tenant.values("auth0|ann") == {"auth0_user_id": ["auth0|ann"]}
 
 
-@pytest.mark.parametrize("user_id", [None, "", 7, ["x"], "x" * 256, "nul\0"])
+@pytest.mark.parametrize("user_id", [None, "", 7, ["x"], "x" * 256, "nul\0", "ä\0", "\ud800"])
 def test_a_user_without_an_identifier_stops_nobody(tenant: Tenant, user_id: object) -> None:
     # given a chunk with such a user and a broken line
     goal = tenant.save()

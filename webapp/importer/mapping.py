@@ -138,7 +138,7 @@ class UserMapper:
             if values[place] is None:  # else the export has it under the path as its name
                 values[place] = _walk(fields, path)
         user_id = values[0]
-        if type(user_id) is not str or not 0 < len(user_id) <= MAX_USER_ID_LENGTH or "\0" in user_id:
+        if type(user_id) is not str or not 0 < len(user_id) <= MAX_USER_ID_LENGTH or not _is_storable(user_id):
             return BrokenLine(user.line, "no user_id")
         if self._asks_database:
             database = _database_of(fields)
@@ -337,6 +337,16 @@ def issued_at(user: MappedUser, now: datetime) -> int:
     except ValueError:
         return latest
     return max(0, min(int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()), latest))
+
+
+def _is_storable(user_id: str) -> bool:
+    if user_id.isascii():  # as nearly all are
+        return "\0" not in user_id
+    try:
+        user_id.encode()
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON can name and no database can keep
+        return False
+    return "\0" not in user_id
 
 
 def _as_bytes(values: list[Any]) -> bytes:
