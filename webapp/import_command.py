@@ -90,6 +90,8 @@ def _import_by_worker(goal_id: int, *, full: bool) -> NoReturn:
         run = _follow_run(run.key)
     except NotFoundError:
         exit_with_lines("The run is gone: its goal was deleted.")
+    except SQLAlchemyError as error:
+        exit_with_lines(f"The run goes on, but how far cannot be told. The database: {type(error).__name__}")
     words = run.state.replace("_", " ")
     click.echo(f"{words}, {run.problem_detail}" if run.problem else words)
     click.echo("\n".join(count_lines(run.counts)))

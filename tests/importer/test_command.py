@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
 from tests.conftest import TEST_KEY
 from tests.importer.conftest import lines_of
@@ -195,6 +196,22 @@ def test_a_run_that_goes_while_it_is_followed_ends_with_2(
         entries = select(AuditEntry.actor).where(AuditEntry.action == "requested", AuditEntry.object_type == "run")
         assert list(session.scalars(entries)) == ["cli"]
     database.close()
+
+
+def test_a_database_that_goes_away_while_a_run_is_followed_ends_with_2(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a database that is away when the command asks how far the run is
+    def fail(*_: object) -> Run:
+        raise OperationalError(None, None, OSError("secret"))
+
+    monkeypatch.setattr(import_command, "find_run", fail)
+    # when users are imported
+    result = run(environment, "import", "Import users")
+    # then the command says so, and does not end as if the run had
+    assert (result.exit_code, result.exception.__class__) == (2, SystemExit)
+    assert "The run goes on, but how far cannot be told. The database: OperationalError" in result.output
+    assert "secret" not in result.output
 
 
 def test_a_goal_that_is_off_imports_nobody(environment: dict[str, str], tmp_path: Path) -> None:
