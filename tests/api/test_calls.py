@@ -110,6 +110,27 @@ def test_runs_are_asked_for_and_stopped(
     assert {entry.actor for entry in audit_entries(app, "run")} == {"API key report"}
 
 
+def test_a_run_tells_how_fast_it_is_and_what_it_came_to(
+    client: FlaskClient, program: Program, make_run: MakeRun
+) -> None:
+    # given a run under way, and one of another goal's that is over
+    began = datetime.now(UTC) - timedelta(seconds=10)
+    over = make_run(minutes_ago=100, profiles=7, connection_profiles=12)
+    active = make_run(
+        RunState.RUNNING, minutes_ago=1, expected_users=1000, counts={"read": 500}, chunks=5, first_chunk_at=began
+    )
+    # when they are asked for
+    found = [program("GET", f"/runs/{run.key}") for run in (active, over)]
+    for answer in found:
+        check_shape(client, answer, "GET", "/runs/{key}")
+    fast, done = (answer.get_json() for answer in found)
+    # then the one says how long it will take, the other what it has reached
+    assert 30 < fast["users_per_second"] <= 40
+    assert 12 <= fast["seconds_left"] < 20
+    assert (done["users_per_second"], done["seconds_left"]) == (None, None)
+    assert (done["profiles"], done["connection_profiles"]) == (7, 12)
+
+
 def test_what_cannot_be_done_now_is_a_conflict(
     client: FlaskClient, program: Program, connection: Connection, make_run: MakeRun
 ) -> None:

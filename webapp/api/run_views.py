@@ -1,6 +1,7 @@
 """The calls about runs: the history, one run with its log and error list, running and stopping."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from flask import Response, request
@@ -129,7 +130,7 @@ def _history(whose: Callable[[Session], Whose]) -> RunsAnswer:
 
 
 def _answer(known: KnownRun) -> RunAnswer:
-    return RunAnswer.of(known, public_url=settings().public_url)
+    return RunAnswer.of(known, datetime.now(UTC), public_url=settings().public_url)
 
 
 def _streamed(listing: Listing, key: str) -> ResponseReturnValue | None:

@@ -10,6 +10,7 @@ from webapp.connections.schedule import ScheduleKind
 from webapp.runs.history import KnownRun
 from webapp.runs.models import RunLogLine, RunProblem, RunState, RunTrigger
 from webapp.runs.requesting import is_batch
+from webapp.runs.showing import is_under_way, progress_of
 
 Weekday = Literal["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"]
 
@@ -91,13 +92,20 @@ class RunAnswer(Answer):
     ended_at: datetime | None
     expected_users: int | None = Field(description="How many users there are in all, once that is known.")
     counts: dict[str, int] = Field(description="Users by what became of them. What is zero may be missing.")
+    users_per_second: float | None = Field(description="How fast it is, once some chunks are done.")
+    seconds_left: int | None = Field(description="About how long it will take, if that can be said.")
+    profiles: int | None = Field(description="How many different profiles it reached, once it is over.")
+    connection_profiles: int | None = Field(
+        description="How many different profiles the connection's imports have ever reached, when it was over."
+    )
     newest_profiles: list[str] = Field(description="Ids of the last five profiles that were created or updated.")
     problem: RunProblemAnswer | None
 
     @classmethod
-    def of(cls, known: KnownRun, *, public_url: str) -> Self:
+    def of(cls, known: KnownRun, now: datetime, *, public_url: str) -> Self:
         """Return the answer about a run."""
         run = known.run
+        progress = progress_of(run, now) if is_under_way(run) else None
         return cls(
             key=run.key,
             url=f"{public_url}/runs/{run.key}",
@@ -112,6 +120,10 @@ class RunAnswer(Answer):
             ended_at=run.ended_at,
             expected_users=run.expected_users,
             counts=run.counts,
+            users_per_second=progress.users_per_second if progress else None,
+            seconds_left=round(progress.left.total_seconds()) if progress and progress.left is not None else None,
+            profiles=run.profiles,
+            connection_profiles=run.connection_profiles,
             newest_profiles=run.newest,
             problem=RunProblemAnswer(slug=run.problem, detail=run.problem_detail) if run.problem else None,
         )

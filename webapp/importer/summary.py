@@ -4,18 +4,10 @@ from collections.abc import Iterator, Mapping
 
 from webapp.importer.results import ImportProblem, ImportResult
 from webapp.profiles.store import ProfileState
+from webapp.runs.progress import PROBLEMS
+from webapp.runs.showing import counts_of
 
 SHOWN_PROBLEMS = 20
-_NAMES = {
-    "modified": "Updated",
-    "notfound": "Not found",
-    "elsewhere": "Of other databases",
-    "consent_mismatch": "Skipped for consent",
-    "linked": "Linked to another user",
-    "kept": "Kept for another user",
-    "errors": "Chunks with errors",
-    "problems_not_listed": "Problems not listed",
-}
 
 
 def summary_lines(result: ImportResult) -> Iterator[str]:
@@ -49,8 +41,10 @@ def summary_lines(result: ImportResult) -> Iterator[str]:
 
 
 def count_lines(counts: Mapping[str, int]) -> Iterator[str]:
-    """Yield a table of the counts of a run, in their order."""
-    yield from (_line(_NAMES.get(name, name.capitalize()), count) for name, count in counts.items())
+    """Yield a table of the counts of a run, in the order of its page."""
+    yield from (_line(each.words, each.count) for each in counts_of(counts))
+    if problems := counts.get(PROBLEMS, 0):
+        yield _line("Problems", problems)
 
 
 def _line(name: str, count: int) -> str:

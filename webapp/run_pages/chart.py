@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from webapp.run_pages.showing import STATES
 from webapp.runs.history import KnownRun
 from webapp.runs.models import Run, RunState
+from webapp.runs.showing import STATES
 
 CHART_RUNS = 30
 WIDTH, HEIGHT = 600, 120

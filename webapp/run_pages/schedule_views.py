@@ -13,8 +13,8 @@ from webapp.connections.schedule import Schedule, next_runs, shortest_gap, time_
 from webapp.connections.schedules import find_schedule, save_schedule, schedule_of
 from webapp.database import reading, transaction
 from webapp.run_pages.schedule_form import Preview, ScheduleForm, schedule_form
-from webapp.run_pages.showing import duration_words
 from webapp.runs.history import usual_duration
+from webapp.runs.showing import duration_words
 
 bp = Blueprint("schedules", __name__)
 

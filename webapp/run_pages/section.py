@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from webapp.connections.models import Connection, ImportGoalRow
 from webapp.database import reading
-from webapp.run_pages import showing
+from webapp.runs import showing
 from webapp.runs.heartbeats import count_living
 from webapp.runs.history import KnownRun, Reached, Upcoming, list_ended, list_under_way, reached, upcoming
 from webapp.runs.requesting import batch_goals

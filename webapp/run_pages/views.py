@@ -17,10 +17,10 @@ from webapp.connections.saving import Change
 from webapp.database import database, reading, transaction
 from webapp.errors import MalformedRequestError, NotFoundError
 from webapp.profiles.models import Profile
-from webapp.run_pages import showing
 from webapp.run_pages.chart import CHART_RUNS, PARTS, chart_of
 from webapp.run_pages.downloads import CONTENT_TYPES, LISTINGS, WRITERS
 from webapp.run_pages.section import has_worker, runs_section
+from webapp.runs import showing
 from webapp.runs.asking import Asked, NothingToRunError, run_goal_now, run_now, stop
 from webapp.runs.history import Scope, find_known_run, list_ended, list_under_way, upcoming, upcoming_of_all
 from webapp.runs.models import RunState

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webapp.run_pages.chart import HEIGHT, PARTS, SMALLEST, WIDTH, chart_of
-from webapp.run_pages.showing import counts_of, duration_words, progress_of, short_id, until_words
 from webapp.runs.history import KnownRun
 from webapp.runs.models import Run, RunState
+from webapp.runs.showing import counts_of, duration_words, progress_of, short_id, until_words
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 counts = st.dictionaries(st.sampled_from([*PARTS, "read", "errors"]), st.integers(0, 10_000_000))
