@@ -7,6 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.conftest import wait_until
 from tests.e2e.conftest import Demo, NewContext, look_at
 from tests.e2e.test_web_sync import log_in, log_in_again, make_connection, make_goal, open_shop
 
@@ -99,12 +100,16 @@ def test_the_live_page_says_when_it_is_cut_off_for_long(demo: Demo, browser: Bro
         with page.expect_request("**/live/events*"):
             page.get_by_role("link", name="Live", exact=True).click()
         # when that lasts, then the page says so
-        page.clock.run_for(20_000)
-        expect(status(page)).to_have_text(CUT_OFF)
+        wait_until(lambda: says_in_a_while(page, CUT_OFF))
         # and when the network is there again, it follows without a reload
         page.unroute("**/live/events*")
-        page.clock.run_for(20_000)
-        expect(status(page)).to_have_text(FOLLOWING)
+        wait_until(lambda: says_in_a_while(page, FOLLOWING))
+
+
+def says_in_a_while(page: Page, text: str) -> bool:
+    """Let time pass for the page, which may have heard of its network only now, and return if it says ``text``."""
+    page.clock.run_for(20_000)
+    return status(page).inner_text() == text
 
 
 def post_again(shop: Page, demo: Demo, goal_key: str, body: str) -> None:
