@@ -113,5 +113,5 @@ def mapping(page: Page, number: int) -> Locator:
 
 
 def add_transform(row: Locator, name: str) -> None:
-    row.get_by_label("Transform", exact=True).select_option(name)
+    row.get_by_label("Add transform", exact=True).select_option(name)
     row.get_by_role("button", name="Add a transform").press("Enter")

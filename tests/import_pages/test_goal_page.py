@@ -48,6 +48,18 @@ def test_a_connection_leads_to_its_first_import_goal(admin_client: FlaskClient) 
     assert (fields["mode"], fields["deletion_policy"]) == ("full", "ignore")
 
 
+def test_each_new_goal_begins_with_a_name_of_its_own(admin_client: FlaskClient) -> None:
+    # given goals that were saved under the name that the page proposes
+    address = add_connection(admin_client)
+    proposed = [read_form(admin_client.get(f"{address}/imports/new"))["name"]]
+    for _ in range(2):
+        add_import_goal(admin_client, address)
+        # when the next is begun
+        proposed.append(read_form(admin_client.get(f"{address}/imports/new"))["name"])
+    # then no two are called alike: the command line knows goals by their names
+    assert proposed == ["Import data", "Import data 2", "Import data 3"]
+
+
 def test_a_goal_is_saved_as_it_was_typed(app: Flask, admin_client: FlaskClient) -> None:
     # when a goal is saved with everything
     address = add_import_goal(

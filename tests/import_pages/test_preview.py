@@ -62,9 +62,10 @@ def test_a_goal_is_previewed_before_it_is_saved(app: Flask, admin_client: FlaskC
         "mappings-4-profile_property": "likes",
         "mappings-4-transforms-0-kind": "split",
         "mappings-4-transforms-0-argument": ",",
+        "database_property": "source",
     }
     # when a pasted user is previewed
-    user = ANN | {"user_metadata": {"since": "2026-11-01T10:00:00Z", "likes": "tea, rain"}}
+    user = ANN | {"user_metadata": {"since": "2026-11-01T10:00:00Z", "likes": "tea, rain"}, "connection": "Customers"}
     response = preview(admin_client, new, user, **rows)
     # then the page shows what the rows read, and the profile before and after
     assert response.status_code == 200
@@ -75,7 +76,9 @@ def test_a_goal_is_previewed_before_it_is_saved(app: Flask, admin_client: FlaskC
         "full_name": ([], ["Ann"]),
         "likes": ([], ["tea", "rain"]),
         "since": ([], ["2026-11-01 10:00:00 UTC"]),
+        "source": ([], ["Customers"]),
     }
+    assert "Customers Location of the data" in shown(response)
     assert 'user_metadata.likes "tea, rain" likes' in shown(response)
     # and nothing was written, and what was typed is still there
     assert stored(app) == before

@@ -121,6 +121,8 @@ def test_the_users_are_those_of_the_chosen_databases(
     assert "user_metadata.shoe_size" in proposed(read_form(every))
     assert "user_metadata.shoe_size" not in proposed(read_form(one))
     assert "The tenant has no users (in these databases)" in none.text
+    # and that there are none is said at the button, which the browser shows, not at the top of the page
+    assert none.text.index('id="find-fields"') < none.text.index("The tenant has no users (in these databases)")
 
 
 def test_nothing_of_a_user_becomes_code(admin_client: FlaskClient, address: str, tenant: RunningTenant) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict
+from itertools import count
 from typing import Any
 
 from flask_wtf import FlaskForm
@@ -96,7 +97,7 @@ class ImportMappingForm(Form):
     property_type = SelectField("Type", choices=(AUTOMATIC, *TYPES), default="")
     strategy = SelectField("Merge strategy", choices=STRATEGIES, default=MergeStrategy.SET)
     transforms = FieldList(FormField(TransformForm))
-    new_transform = SelectField("Transform", choices=TRANSFORMS, default=TransformKind.TRIM)
+    new_transform = SelectField("Add transform", choices=TRANSFORMS, default=TransformKind.TRIM)
 
     stored_type: str | None = None
     """The type of the property, if it is defined."""
@@ -222,15 +223,20 @@ def import_goal_form(goal: ImportGoal, *, is_on: bool) -> ImportGoalForm:
     )
 
 
-def new_import_goal_form() -> ImportGoalForm:
-    """Return the form of a goal that does not exist yet, with rows that suit most tenants."""
+def new_import_goal_form(taken_names: Collection[str]) -> ImportGoalForm:
+    """Return the form of a goal that does not exist yet, with rows that suit most tenants and a name of its own."""
     mappings = [ImportMapping(row.auth0_field, row.profile_property, row.strategy) for row in DEFAULT_MAPPINGS]
     data = {
-        "name": FIRST_NAME,
+        "name": next(name for name in _first_names() if name not in taken_names),
         "mappings": [asdict(mapping) for mapping in mappings],
         "links": [asdict(link) for link in DEFAULT_LINKS],
     }
     return ImportGoalForm(formdata=None, data=data)
+
+
+def _first_names() -> Iterator[str]:
+    yield FIRST_NAME
+    yield from (f"{FIRST_NAME} {number}" for number in count(2))
 
 
 def _plain_mapping(row: Mapping[str, Any]) -> dict[str, object]:

@@ -17,7 +17,7 @@ from webapp.connections.import_goals import read_import_goal
 from webapp.connections.import_properties import definitions_after_saving
 from webapp.connections.import_saving import find_import_goal, to_import_goal
 from webapp.connections.listing import suggested_properties
-from webapp.connections.models import ImportGoalRow
+from webapp.connections.models import Connection, ImportGoalRow
 from webapp.connections.tenant_access import has_credentials
 from webapp.database import reading
 from webapp.import_pages.databases import NOT_READ, DatabaseList
@@ -68,7 +68,7 @@ def goal_page(place: Place, form: ImportGoalForm | None = None, shown: Shown = N
     with reading() as session:
         stored = find_import_goal(session, place.goal_key) if place.goal_key else None
         connection = stored.connection if stored else find_connection(session, place.connection_key)
-        form = form or _first_form(stored)
+        form = form or _first_form(stored, connection)
         if stored and shown.stale:
             form.expected_revision.data = str(stored.revision)  # saving again replaces the other's, as the page says
         form.let_choose(shown.databases.names)
@@ -93,9 +93,9 @@ def goal_page(place: Place, form: ImportGoalForm | None = None, shown: Shown = N
     return page, page_status(has_mistakes=bool(shown.mistakes), stale=shown.stale)
 
 
-def _first_form(stored: ImportGoalRow | None) -> ImportGoalForm:
+def _first_form(stored: ImportGoalRow | None, connection: Connection) -> ImportGoalForm:
     if stored is None:
-        return new_import_goal_form()
+        return new_import_goal_form({goal.name for goal in connection.import_goals})
     return import_goal_form(to_import_goal(stored), is_on=stored.is_on)
 
 
@@ -118,7 +118,7 @@ def _is_as_stored(form: ImportGoalForm, stored: ImportGoalRow | None) -> bool:
     """Say if saving would change nothing, so that a preview of a stored goal leaves no changes to be saved."""
     if stored is None or form.is_on.data != stored.is_on:
         return False
-    return form.plain(key=stored.key) == _first_form(stored).plain(key=stored.key)
+    return form.plain(key=stored.key) == _first_form(stored, stored.connection).plain(key=stored.key)
 
 
 def _tell_types(session: Session, form: ImportGoalForm) -> None:
