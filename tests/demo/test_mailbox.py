@@ -11,6 +11,8 @@ from webapp.demo.tenant import create_tenant
 from webapp.mail import Mail, send_mail
 from webapp.settings import Settings
 
+RUN_URL = "http://localhost:8000/runs/FL8CAI20bnW7"
+
 
 def test_what_websync_sends_can_be_read_and_is_only_text() -> None:
     # given the demo's mail server, and hostile names
@@ -18,7 +20,8 @@ def test_what_websync_sends_can_be_read_and_is_only_text() -> None:
     with mail_server(mailbox) as url:
         values = make_settings("sqlite:///x.db").model_dump() | {"smtp_url": url}
         # when Websync sends a mail
-        send_mail(Settings(**values), Mail("ops@example.com", HOSTILE, f"{HOSTILE}\n", f"<b>{HOSTILE}</b>", "msg_1"))
+        mail = Mail("ops@example.com", HOSTILE, f"{HOSTILE}\n{RUN_URL}\n", f"<b>{HOSTILE}</b>", "msg_1")
+        send_mail(Settings(**values), mail)
         # and somebody else sends many without a body
         with smtplib.SMTP(url.removeprefix("smtp://")) as smtp:
             for number in range(KEPT):
@@ -26,7 +29,11 @@ def test_what_websync_sends_can_be_read_and_is_only_text() -> None:
                 if number == 0:
                     first = mailbox.mails()[1]
     # then the page shows it as text, and the server keeps the last ones only
-    assert (first.recipients, first.subject, first.text.strip()) == (("ops@example.com",), HOSTILE, HOSTILE)
+    assert (first.recipients, first.subject, first.text.splitlines()[:2]) == (
+        ("ops@example.com",),
+        HOSTILE,
+        [HOSTILE, RUN_URL],
+    )
     mails = mailbox.mails()
     assert (len(mails), mails[0].subject) == (KEPT, f"Number {KEPT - 1}")
     shown = Mailbox()
@@ -36,6 +43,8 @@ def test_what_websync_sends_can_be_read_and_is_only_text() -> None:
         assert "/mailbox" in httpx2.get(base_url).text
     assert "<script>alert" not in page
     assert "&lt;script&gt;alert(1)" in page
+    # and its addresses can be followed
+    assert f'<a href="{RUN_URL}"' in page
 
 
 def test_a_tenant_without_a_mail_server_has_no_mailbox() -> None:
