@@ -65,7 +65,9 @@ def import_users_of(goal: str, file: BinaryIO | None, *, full: bool, dry_run: bo
 def _find_goal(name: str) -> LiveImportGoal:
     with reading() as session:
         found = find_import_goals(session, name)
-        if len(found) != 1:
+        if not found:
+            exit_with_lines(f"No import goal is called {name!r}.")
+        if len(found) > 1:
             exit_with_lines(f"{len(found)} import goals are called {name!r}; a key names one (websync config export).")
         try:
             goal = live_import_goal(found[0], allow_loopback=settings().allows_loopback_tenant)

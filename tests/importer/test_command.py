@@ -18,6 +18,7 @@ from webapp.accounts.models import AuditEntry
 from webapp.cli import main
 from webapp.connections.models import ImportGoalRow
 from webapp.database import Database, reading, transaction
+from webapp.importer.summary import count_lines
 from webapp.profiles.models import Profile
 from webapp.runs.models import Run
 from webapp.runs.requesting import find_run
@@ -146,7 +147,7 @@ def test_a_file_that_breaks_off_ends_with_2_after_what_came_before(environment: 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["import", "Another", "--file", "-"], "0 import goals are called 'Another'"),
+        (["import", "Another", "--file", "-"], "No import goal is called 'Another'."),
         (["import", "Import users", "--dry-run"], "Give the connection a client id and a client secret."),
         (["import", "Import users", "--file", "/no/such/file"], "No such file"),
         (["import", "Import users", "--file", "-", "--limit", "0"], "x>=1"),
@@ -227,3 +228,11 @@ def test_a_goal_that_is_off_imports_nobody(environment: dict[str, str], tmp_path
     assert result.exit_code == 2
     assert "'Import users' or its connection is switched off." in result.output
     assert number_of_profiles(environment) == 0
+
+
+def test_the_counts_of_a_run_are_those_of_users_and_errors() -> None:
+    # given what a run adds up, the chunks with errors among it
+    counts = {"read": 3_000, "modified": 2, "problems": 7, "errors": 3}
+    # when its table is printed, then chunks are not in it
+    printed = [line.split(maxsplit=1) for line in count_lines(counts)]
+    assert printed == [["Read", "3,000"], ["Updated", "2"], ["Problems", "7"]]

@@ -47,12 +47,22 @@ def test_the_history_lists_what_runs_what_waits_and_what_is_over(
 ) -> None:
     # given runs of every state
     for number, state in enumerate(RunState):
-        counts = {"created": 1_000 + number, "invalid": 7}
+        counts = {"created": 1_000 + number, "invalid": 7, "problems": 4_321}
         make_run(state, minutes_ago=100 - number, counts=counts) if state not in {"starting", "stopping"} else None
     # when the pages are opened, then each is there with its state
     for path in ("/runs", f"/connections/{connection.key}/runs", f"/imports/{goal.key}/runs"):
         text = visible(admin_client.get(path).text)
-        for word in ("Queued", "Running", "Finished", "Finished with errors", "Failed", "Stopped", "1,004"):
+        for word in (
+            "Queued",
+            "Running",
+            "Finished",
+            "Finished with errors",
+            "Failed",
+            "Stopped",
+            "1,004",
+            "Errors",
+            "4,321",
+        ):
             assert word in text, (path, word)
         assert "The last 4 runs" in text
         assert "5 min" in text
@@ -118,6 +128,7 @@ def test_a_run_page_has_everything_of_the_run(
     assert 'href="/problems/export-failed"' in html
     assert "Chunk 39" in text
     assert "Chunk 5 " not in text
+    assert "These are the last 30 lines. A download has all of them." in text
     assert HOSTILE not in html
     assert "Stop" not in text.replace("Stopped", "")
     # and the error list goes on on the next page

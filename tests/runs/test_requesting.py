@@ -157,8 +157,8 @@ def test_a_worker_that_has_lost_a_run_notes_nothing(database: Database, now: dat
     assert (found.reasons, found.first_chunk_at) == ({"no e-mail address": 1}, now)
     assert problems == [(2, "auth0|ann", "email")]
     assert lines == [
-        "worker-1 takes the run, after 0 chunks.",
-        "worker-2 takes the run, after 0 chunks.",
+        "worker-1 takes the run.",
+        "worker-2 takes the run.",
         "Chunk 1: 5 read.",
     ]
 

@@ -24,7 +24,7 @@ from webapp.runs import showing
 from webapp.runs.asking import Asked, NothingToRunError, run_goal_now, run_now, stop
 from webapp.runs.history import Scope, find_known_run, list_ended, list_under_way, upcoming, upcoming_of_all
 from webapp.runs.models import RunState
-from webapp.runs.records import SHOWN_PROBLEMS, all_lines, list_problems, newest_log_lines
+from webapp.runs.records import SHOWN_LOG_LINES, SHOWN_PROBLEMS, all_lines, list_problems, newest_log_lines
 from webapp.runs.requesting import RunOverError, batch_goals, find_run, is_batch
 from webapp.slow_clients import STREAMS
 
@@ -99,6 +99,7 @@ def show(key: str) -> ResponseReturnValue:
             next_after=problems[SHOWN_PROBLEMS - 1].id if len(problems) > SHOWN_PROBLEMS else None,
             is_first=after is None,
             log=newest_log_lines(session, run),
+            shown_log_lines=SHOWN_LOG_LINES,
             existing=_existing(session, run.newest),
             has_worker=has_worker(session),
             shown=showing,

@@ -33,7 +33,8 @@ def take_run(session: Session, run_key: str, executor_id: str, *, now: datetime)
     """Make the run this worker's, which has just been handed it. Raises RunTakenError if it is over or gone."""
     run = _active_run(session, run_key)
     run.executor_id = executor_id
-    _log(session, run, f"{executor_id} takes the run, after {run.chunks} chunks.", now)
+    after = f", after {run.chunks} chunks" if run.chunks else ""
+    _log(session, run, f"{executor_id} takes the run{after}.", now)
     if run.state == RunState.STARTING:
         run.state = RunState.RUNNING
     return run
@@ -83,7 +84,8 @@ def end_run(session: Session, run: Run, state: RunState, *, now: datetime, probl
         state = RunState.FINISHED_WITH_ERRORS
     run.state, run.ended_at, run.problem, run.problem_detail = state, now, problem, detail
     why = f" ({problem}): {detail}" if problem else f": {detail}" if detail else "."
-    _log(session, run, f"The run is {state.replace('_', ' ')}{why}", now)
+    ended = "has failed" if state is RunState.FAILED else f"is {state.replace('_', ' ')}"
+    _log(session, run, f"The run {ended}{why}", now)
     announce_end(session, run, now=now)
 
 

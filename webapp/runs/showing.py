@@ -34,9 +34,10 @@ COUNTS = {
     "cleared": "Cleared, gone from Auth0",
     "kept": "Kept for another user",
     "linked": "Linked to another user",
+    PROBLEMS: "Errors",
 }
 """The counts in the order of the page. What else an importer counts follows, by its own name."""
-IN_LISTS = ("created", "modified", "unchanged", "invalid")
+IN_LISTS = ("created", "modified", "unchanged", PROBLEMS)
 _HIDDEN = frozenset({ERRORS, PROBLEMS, UNLISTED})
 """The error list says more."""
 _UNITS = (("d", 24 * 3600), ("h", 3600), ("min", 60), ("s", 1))
