@@ -230,9 +230,11 @@ def test_a_goal_that_is_off_imports_nobody(environment: dict[str, str], tmp_path
     assert number_of_profiles(environment) == 0
 
 
-def test_the_counts_of_a_run_are_those_of_users_and_errors() -> None:
-    # given what a run adds up, the chunks with errors among it
-    counts = {"read": 3_000, "modified": 2, "problems": 7, "errors": 3}
-    # when its table is printed, then chunks are not in it
-    printed = [line.split(maxsplit=1) for line in count_lines(counts)]
-    assert printed == [["Read", "3,000"], ["Updated", "2"], ["Problems", "7"]]
+def test_the_counts_of_a_run_stand_in_one_order_and_chunks_are_not_among_them() -> None:
+    # given what a run adds up as it comes, the chunks with errors among it
+    counts = {"made_up": 9, "read": 3_000, "modified": 2, "problems": 7, "errors": 3, "created": 1}
+    # when its table is printed
+    printed = [tuple(line.rsplit(maxsplit=1)) for line in count_lines(counts)]
+    # then
+    rows = [("Read", "3,000"), ("Created", "1"), ("Updated", "2"), ("Made up", "9"), ("Problems", "7")]
+    assert [(name.strip(), count) for name, count in printed] == rows
