@@ -14,6 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
 from tests.conftest import wait_until
+from webapp import group_commit
 from webapp.database import Database
 from webapp.group_commit import GroupCommit
 
@@ -75,6 +76,23 @@ def in_threads(tasks: Sequence[Callable[[], None]]) -> None:
         assert not thread.is_alive(), "a thread waits for ever"
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An entry with something before and after it: ``fate`` may be decided there, too."""
+
+    entry: Entry
+
+    def prepare(self) -> Entry | None:
+        if self.entry.fate == "unready":
+            raise RefusedError(str(self.entry.number))
+        return None if self.entry.fate == "known" else self.entry
+
+    def finish(self, done: int | None) -> str:
+        if self.entry.fate == "unfinished":
+            raise RefusedError(str(self.entry.number))
+        return str(done)
+
+
 class Gate:
     """Holds the first group until a number of others wait, so that they form the next ones."""
 
@@ -92,11 +110,11 @@ class Gate:
         return write_entries(session, entries)
 
     def wait_for(self, count: int) -> None:
-        wait_until(lambda: len(self.commit._queue) == count)
+        wait_until(lambda: self.commit._queue.qsize() == count)
         self.may_go_on.set()
 
 
-fates = st.sampled_from(["written", "written", "written", "refused", "broken"])
+fates = st.sampled_from(["written", "written", "written", "refused", "broken", "unready", "known", "unfinished"])
 entries = st.lists(st.builds(Entry, st.integers(0, 2), st.integers(0, 9), fates), min_size=1, max_size=12)
 
 
@@ -117,7 +135,7 @@ def test_many_threads_end_as_if_one_after_the_other(
             numbered = Entry(entry.person, thread * 100 + entry.number, entry.fate)
             outcome: object
             try:
-                outcome = commit.submit(numbered)
+                outcome = commit.run(Step(numbered))
             except (RefusedError, IntegrityError) as error:
                 outcome = type(error)
             answered[thread].append((numbered, outcome))
@@ -125,13 +143,15 @@ def test_many_threads_end_as_if_one_after_the_other(
     # when they run at once
     in_threads([lambda thread=thread: run(thread) for thread in range(len(per_thread))])  # type: ignore[misc]
     # then each was told its own outcome: neither another's nor for another's fault
-    wanted = {"refused": RefusedError, "broken": IntegrityError}
-    assert all(outcome == wanted.get(entry.fate, entry.number) for thread in answered for entry, outcome in thread)
-    # and what was answered is stored, in the order of each thread
+    refused = dict.fromkeys(("refused", "unready", "unfinished"), RefusedError)
+    wanted: dict[str, object] = {**refused, "broken": IntegrityError, "known": "None"}
+    assert all(outcome == wanted.get(entry.fate, str(entry.number)) for thread in answered for entry, outcome in thread)
+    # and what was answered is stored, in the order of each thread; what fails after its commit stays there
     for person in range(3):
         stored = numbers_of(database, person)
         for thread, done in enumerate(answered):
-            own = [entry.number for entry, _ in done if entry.person == person and entry.fate == "written"]
+            stays = {"written", "unfinished"}
+            own = [entry.number for entry, _ in done if entry.person == person and entry.fate in stays]
             assert [number for number in stored if number // 100 == thread] == own
     database.close()
 
@@ -214,6 +234,58 @@ def test_a_database_that_is_away_is_asked_once_for_the_whole_group(make_sqlite: 
     assert calls == [2]
     assert all(isinstance(outcome, SQLAlchemyError) for outcome in outcomes)
     database.close()
+
+
+def test_where_nothing_is_to_be_written_no_transaction_begins(make_sqlite: Callable[[], str]) -> None:
+    # given a database without the table
+    database = Database(make_sqlite())
+    # when tasks are done of which none gets that far
+    commit = GroupCommit(database, write_entries)
+    assert commit.run(Step(Entry(0, 1, "known"))) == "None"
+    with pytest.raises(RefusedError):
+        commit.run(Step(Entry(0, 1, "unready")))
+    # then nobody has asked for a connection
+    assert "Connections in pool: 0" in database.engine.pool.status()
+    database.close()
+
+
+def test_the_thread_ends_when_nothing_comes(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    # given a thread that has done its work
+    monkeypatch.setattr(group_commit, "IDLE_SECONDS", 0.01)
+    commit = GroupCommit(database, write_entries)
+    for number in range(3):
+        assert commit.submit(Entry(0, number)) == number
+        # when nothing more comes
+        wait_until(lambda: not commit._is_running)
+        # then it ends, and there is another one for what comes later
+
+
+def test_nobody_is_left_waiting_by_what_ends_a_thread(database: Database) -> None:
+    # given work that wants to end the process
+    def end(_session: Session, _entries: Sequence[Entry]) -> list[int | Exception]:
+        raise SystemExit
+
+    commit = GroupCommit(database, end)
+    # when it is handed in, twice
+    for _ in range(2):
+        # then whoever waits hears that it failed
+        with pytest.raises(RuntimeError, match="given up"):
+            commit.submit(Entry(0, 1))
+
+
+def test_without_a_thread_it_fails_until_there_is_one(database: Database) -> None:
+    # given a computer that has no thread left
+    def full(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    commit = GroupCommit(database, write_entries)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(threading.Thread, "start", full)
+        # when something is to be written
+        with pytest.raises(RuntimeError, match="new thread"):
+            commit.submit(Entry(0, 1))
+    # then the next one is written
+    assert commit.submit(Entry(0, 2)) == 2
 
 
 def test_after_a_failure_the_next_one_is_written(database: Database) -> None:

@@ -50,6 +50,7 @@ from webapp.sealing import Sealer
 from webapp.settings import Settings, load_settings
 from webapp.slow_clients import SlowClients
 from webapp.tokens import views as tokens
+from webapp.tokens.entrance import Entrance, is_token_post
 from webapp.tokens.recent import RecentTokens
 from webapp.tokens.sync import apply_posts
 from webapp.trying import token_checker_views as token_checker
@@ -154,8 +155,12 @@ def _take_in_token_service(app: Flask, settings: Settings) -> None:
 
     pages = app.wsgi_app
 
+    entrance = Entrance(service, headers)
+
     def by_path(environment: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path: str = environment.get("PATH_INFO", "")
+        if is_token_post(environment):
+            return entrance(environment, start_response)
         is_post = path.startswith("/sync/") and path.endswith(("/token", "/login"))
         return (service if is_post else pages)(environment, start_response)
 
@@ -176,7 +181,7 @@ def _build_floors(app: Flask, settings: Settings) -> None:
     )
     app.extensions["live_goals"] = LiveGoals(database)
     app.extensions["recent_tokens"] = RecentTokens()
-    app.extensions["post_commit"] = GroupCommit(database, apply_posts)
+    app.extensions["post_commit"] = GroupCommit(database, apply_posts, surroundings=app.app_context)
     app.extensions["live_streams"] = LiveStreams(max(1, settings.threads // 4))
     app.extensions["rates"] = Rates(settings.limits_url)
     app.secret_key, *fallbacks = sealer.derived_keys("session")

@@ -6,9 +6,9 @@ has a section for each.
 
 import inspect
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import structlog
 from flask import Flask, Response, g, render_template, request
@@ -22,6 +22,7 @@ from webapp.settings import settings
 
 log = structlog.get_logger()
 
+PROBLEM_TYPE = "application/problem+json"
 PROGRAM_PATHS = ("/sync/", "/api/v1/", "/api/openapi.json", "/healthz", "/readyz", "/metrics")
 
 
@@ -65,6 +66,28 @@ class DatabaseBusyError(WebsyncError):
     headers: ClassVar[dict[str, str]] = {"Retry-After": "2"}
 
 
+class Problem(NamedTuple):
+    """What somebody is told of an error. Source: RFC 9457.
+
+    ``slug`` is None for what only the status says; ``members`` are extension members.
+    """
+
+    title: str
+    status: int
+    detail: str
+    slug: str | None = None
+    members: Mapping[str, Any] = {}
+    headers: Mapping[str, str] = {}
+
+    def as_json(self) -> str:
+        """Return the body for a program."""
+        # What only the status says has no type of its own. Source: RFC 9457, 4.2.1.
+        kind = f"{settings().public_url}/problems/{self.slug}" if self.slug else "about:blank"
+        return json.dumps(
+            {"type": kind, "title": self.title, "status": self.status, "detail": self.detail, **self.members}
+        )
+
+
 def problem_types() -> Iterator[type[WebsyncError]]:
     """Yield every kind of error that is loaded."""
     pending = [WebsyncError]
@@ -77,11 +100,8 @@ def problem_types() -> Iterator[type[WebsyncError]]:
 
 def install_error_handlers(app: Flask) -> None:
     """Answer every error in one way: a page for people, problem+json for programs."""
-    app.register_error_handler(WebsyncError, _answer_websync_error)
-    app.register_error_handler(ValidationError, _answer_validation_error)
+    app.register_error_handler(Exception, _answer_error)
     app.register_error_handler(HTTPException, _answer_http_exception)
-    app.register_error_handler(SQLAlchemyError, _answer_database_error)
-    app.register_error_handler(Exception, _answer_bug)
     app.before_request(_refuse_nul)
     app.add_url_rule("/problems/<slug>", view_func=explain_problem)
 
@@ -109,35 +129,48 @@ def problem_slug() -> str | None:
 def _for_people() -> bool:
     if request.path.startswith(PROGRAM_PATHS):
         return False
-    return request.accept_mimetypes.best_match(["text/html", "application/problem+json"]) == "text/html"
+    return request.accept_mimetypes.best_match(["text/html", PROBLEM_TYPE]) == "text/html"
 
 
-def _answer(
-    title: str, status: int, detail: str, *, slug: str | None = None, members: dict[str, Any] | None = None
-) -> Response:
-    if _for_people():
-        return Response(render_template("error.html", title=title, status=status, detail=detail), status)
-    # What only the status says has no type of its own. Source: RFC 9457, 4.2.1.
-    kind = f"{settings().public_url}/problems/{slug}" if slug else "about:blank"
-    body = {"type": kind, "title": title, "status": status, "detail": detail, **(members or {})}
-    return Response(json.dumps(body), status, mimetype="application/problem+json")
-
-
-def _answer_websync_error(error: WebsyncError) -> ResponseReturnValue:
-    g.problem_slug = error.slug
-    response = _answer(error.title, error.status, error.detail, slug=error.slug, members=error.members)
-    response.headers.update(error.headers)
+def problem_of(error: Exception, place: str | None) -> Problem:
+    """Return what whoever met ``error`` is told. ``place`` is the route, for the log: a bug is logged."""
+    if isinstance(error, ValidationError):
+        error = MalformedRequestError(_reasons_of(error))
+    elif isinstance(error, SQLAlchemyError) and is_busy(error):
+        log.warning("database_busy", path=place, reason=type(error).__name__)
+        error = DatabaseBusyError("Try again in a moment.")
+    if not isinstance(error, WebsyncError):
+        log.error("unexpected_error", path=place, exc_info=error)
+        status = HTTPStatus.INTERNAL_SERVER_ERROR
+        return Problem(status.phrase, status, "Something went wrong. It is not your fault, and it has been logged.")
+    headers = error.headers
     if error.retry_after_seconds is not None:
-        response.headers["Retry-After"] = str(error.retry_after_seconds)
-    return response
+        headers = headers | {"Retry-After": str(error.retry_after_seconds)}
+    return Problem(error.title, error.status, error.detail, error.slug, error.members, headers)
 
 
-def _answer_validation_error(error: ValidationError) -> ResponseReturnValue:
+def _reasons_of(error: ValidationError) -> str:
     # Pydantic's own text repeats the input, which may hold a token: only places and reasons go out.
     found = [
         f"{'.'.join(map(str, item['loc'])) or 'body'}: {item['msg']}" for item in error.errors(include_input=False)
     ]
-    return _answer_websync_error(MalformedRequestError("; ".join(found)))
+    return "; ".join(found)
+
+
+def _answer(problem: Problem) -> Response:
+    if _for_people():
+        title, status, detail = problem[:3]
+        response = Response(render_template("error.html", title=title, status=status, detail=detail), status)
+    else:
+        response = Response(problem.as_json(), problem.status, mimetype=PROBLEM_TYPE)
+    response.headers.update(problem.headers)
+    return response
+
+
+def _answer_error(error: Exception) -> ResponseReturnValue:
+    problem = problem_of(error, request.url_rule.rule if request.url_rule else None)
+    g.problem_slug = problem.slug
+    return _answer(problem)
 
 
 def _answer_http_exception(error: HTTPException) -> ResponseReturnValue:
@@ -145,21 +178,8 @@ def _answer_http_exception(error: HTTPException) -> ResponseReturnValue:
         return error
     status = HTTPStatus(error.code)
     slug = NotFoundError.slug if status is NotFoundError.status else None
-    response = _answer(status.phrase, status, error.description or "", slug=slug)
+    response = _answer(Problem(status.phrase, status, error.description or "", slug))
     for name, value in error.get_headers():
         if name.lower() not in {"content-type", "content-length"}:
             response.headers[name] = value
     return response
-
-
-def _answer_database_error(error: SQLAlchemyError) -> ResponseReturnValue:
-    if not is_busy(error):
-        return _answer_bug(error)
-    log.warning("database_busy", path=request.url_rule.rule if request.url_rule else None, reason=type(error).__name__)
-    return _answer_websync_error(DatabaseBusyError("Try again in a moment."))
-
-
-def _answer_bug(error: Exception) -> ResponseReturnValue:
-    log.error("unexpected_error", path=request.url_rule.rule if request.url_rule else None, exc_info=error)
-    status = HTTPStatus.INTERNAL_SERVER_ERROR
-    return _answer(status.phrase, status, "Something went wrong. It is not your fault, and it has been logged.")

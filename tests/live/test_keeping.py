@@ -76,7 +76,7 @@ def test_what_came_is_kept_without_a_word_that_names_a_person(shop: Shop) -> Non
         ("token", "token-audience", False),
         ("token", "not-json", False),
     ]
-    assert all(0 < item.milliseconds < 60_000 for item in items)
+    assert all(0 <= item.milliseconds < 60_000 for item in items)
     assert all(timedelta(0) < datetime.now(UTC) - item.received_at < timedelta(minutes=5) for item in items)
     # and who it was is told by the pseudonym of the log, where that is proven
     person = shop.app.extensions["sealer"].pseudonym("auth0|ann")

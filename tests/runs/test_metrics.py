@@ -89,7 +89,7 @@ def test_a_bug_is_counted(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     def bug(*_: object, **__: object) -> None:
         raise RuntimeError("bug")
 
-    monkeypatch.setattr("webapp.tokens.views.verify_token", bug)
+    monkeypatch.setattr("webapp.tokens.desk.verify_token", bug)
     # when a token comes
     assert shop.post(shop.issuer.token()).status_code == 500
     # then

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
-from typing import ClassVar
+from typing import ClassVar, NamedTuple, Protocol
 
 import structlog
 from flask import current_app
@@ -22,7 +22,16 @@ from webapp.auth0.tenant import Tenant
 from webapp.database import Database
 from webapp.errors import WebsyncError
 
-__all__ = ["KeyCache", "KeysUnavailableError", "SigningKey", "UnknownKeyError", "signing_keys"]
+__all__ = [
+    "KeyCache",
+    "KeyNotAtHandError",
+    "Keys",
+    "KeysAtHand",
+    "KeysUnavailableError",
+    "SigningKey",
+    "UnknownKeyError",
+    "signing_keys",
+]
 
 log = structlog.get_logger()
 
@@ -52,6 +61,17 @@ class KeysUnavailableError(WebsyncError):
 
     slug, title, status = "keys-unavailable", "The tenant's keys are unavailable", HTTPStatus.SERVICE_UNAVAILABLE
     headers: ClassVar[dict[str, str]] = {"Retry-After": str(RETRY_SECONDS)}
+
+
+class KeyNotAtHandError(Exception):
+    """Whoever wants this key has to ask the `KeyCache`, and may have to wait."""
+
+
+class Keys(Protocol):
+    """Where signing keys are found."""
+
+    def key_for(self, tenant: Tenant, kid: str | None, now: float) -> SigningKey:
+        """Return the key ``kid`` of ``tenant``. ``now`` is in epoch seconds."""
 
 
 class KeyCache:
@@ -92,14 +112,18 @@ class KeyCache:
             UnknownKeyError: the tenant has no such key.
             KeysUnavailableError: there are no keys that may be believed, or not this one, and none can be fetched now.
         """
-        known = self._known.get(tenant.base_url, _NOTHING_KNOWN)
-        key = known.keys.find(kid)
-        if key is not None and known.age(now) < REFRESH_SECONDS:
+        key = self.find_at_hand(tenant, kid, now)
+        if key is not None:
             return key
         flight = self._start_what_is_needed(tenant, kid, now)
         if flight is not None:
             self._wait(tenant, flight, now)
         return _choose(self._known.get(tenant.base_url, _NOTHING_KNOWN), kid, now)
+
+    def find_at_hand(self, tenant: Tenant, kid: str | None, now: float) -> SigningKey | None:
+        """Return the key if it is known and nothing is to be fetched, else None."""
+        known = self._known.get(tenant.base_url, _NOTHING_KNOWN)
+        return known.keys.find(kid) if known.age(now) < REFRESH_SECONDS else None
 
     def _start_what_is_needed(self, tenant: Tenant, kid: str | None, now: float) -> threading.Event | None:
         """Return what the caller has to wait for, if it has to."""
@@ -177,6 +201,19 @@ class KeyCache:
         if before.fetched_at is not None and old != new:
             log.info("signing_keys_changed", tenant=tenant.base_url, added=len(new - old), gone=len(old - new))
         return after
+
+
+class KeysAtHand(NamedTuple):
+    """The keys of ``cache`` for those who must not wait."""
+
+    cache: KeyCache
+
+    def key_for(self, tenant: Tenant, kid: str | None, now: float) -> SigningKey:
+        """Return the key ``kid`` of ``tenant``. Raises KeyNotAtHandError if it is not known, or not fresh."""
+        key = self.cache.find_at_hand(tenant, kid, now)
+        if key is None:
+            raise KeyNotAtHandError
+        return key
 
 
 def signing_keys() -> KeyCache:

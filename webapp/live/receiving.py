@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from http import HTTPStatus
 
 from flask import Blueprint, Response, g, request
 
@@ -67,15 +68,18 @@ def _begin(kinds: Mapping[str, str]) -> None:
 def _finish(response: Response) -> Response:
     item = receiving()
     if item.kind:
-        is_applied = bool(item.state) and response.status_code < 400
-        outcome = item.state if is_applied else problem_slug() or f"status-{response.status_code}"
-        seconds = time.perf_counter() - item.started
-        metrics().count_received(item.goal_key, item.kind, outcome, is_applied=is_applied, seconds=seconds)
-        if item.goal_id is not None:
-            answered_at = datetime.now(UTC)
-            item_keeper().keep(
-                NewItem(
-                    item.goal_id, answered_at, item.kind, outcome, is_applied, seconds, item.subject, item.profile_id
-                )
-            )
+        count_received(item, response.status_code, problem_slug())
     return response
+
+
+def count_received(item: Receiving, status: int, slug: str | None) -> None:
+    """Count an item that is answered with this status, and for a problem with its slug, and keep it for the page."""
+    is_applied = bool(item.state) and status < HTTPStatus.BAD_REQUEST
+    outcome = item.state if is_applied else slug or f"status-{status:d}"
+    seconds = time.perf_counter() - item.started
+    metrics().count_received(item.goal_key, item.kind, outcome, is_applied=is_applied, seconds=seconds)
+    if item.goal_id is not None:
+        answered_at = datetime.now(UTC)
+        item_keeper().keep(
+            NewItem(item.goal_id, answered_at, item.kind, outcome, is_applied, seconds, item.subject, item.profile_id)
+        )

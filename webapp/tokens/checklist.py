@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from snippets.goals import TokenKind
-from webapp.auth0.signing_keys import KeyCache, SigningKey
+from webapp.auth0.signing_keys import Keys, SigningKey
 from webapp.connections.goals import LiveGoal
 from webapp.sealing import SealBrokenError, sealer
 from webapp.tokens.jws import CompactJws, decode_parts, decode_segment, is_signed_by, read_object, split_token
@@ -53,7 +53,7 @@ class Case:
     now: float
     leeway_seconds: int
     token: str = field(init=False)
-    keys: KeyCache = field(init=False)
+    keys: Keys = field(init=False)
     parts: list[str] = field(init=False)
     jws: CompactJws = field(init=False)
     header: Mapping[str, Any] = field(init=False)

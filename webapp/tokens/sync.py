@@ -73,10 +73,14 @@ def sync_visitor(post: Post) -> Applied:
     try:
         return commit.submit(post)
     except IntegrityError:
-        # What is known of the goal may be a second old.
-        key = post.goal.web_goal.key
-        forget_live_goal(key)
-        return commit.submit(post._replace(goal=live_goal(key)))
+        return commit.submit(post._replace(goal=look_anew(post.goal)))
+
+
+def look_anew(goal: LiveGoal) -> LiveGoal:
+    """Return a goal as it is now: what was known of it may be a second old. Raises NotFoundError."""
+    key = goal.web_goal.key
+    forget_live_goal(key)
+    return live_goal(key)
 
 
 def apply_posts(session: Session, posts: Sequence[Post]) -> list[Applied | WebsyncError]:

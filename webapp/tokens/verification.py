@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from snippets.goals import TokenKind
 from snippets.policy import SigningAlgorithm
-from webapp.auth0.signing_keys import KeyCache
+from webapp.auth0.signing_keys import Keys
 from webapp.connections.goals import LiveGoal
 from webapp.tokens.checklist import (
     CLAIM_CHECKS,
@@ -38,7 +38,7 @@ class VerifiedClaims(NamedTuple):
     issued_at: datetime
 
 
-def verify_token(token: str, goal: LiveGoal, keys: KeyCache, *, now: datetime, leeway_seconds: int) -> VerifiedClaims:
+def verify_token(token: str, goal: LiveGoal, keys: Keys, *, now: datetime, leeway_seconds: int) -> VerifiedClaims:
     """Return the claims of an Auth0 ID token or access token, whichever ``goal`` asks for.
 
     ``token`` is a compact JWS of at most 16 KiB. Clocks may differ by ``leeway_seconds`` (or the goal's own).
