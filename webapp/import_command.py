@@ -165,7 +165,7 @@ def _import_here(
     click.echo("\n".join(summary_lines(result)))
     if failure:
         exit_with_lines(f"The import failed: {failure}")
-    sys.exit(1 if result.problem_count else 0)
+    sys.exit(1 if result.has_problems else 0)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from webapp.importer.planning import CONFLICT
 from webapp.importer.reading import BrokenLine, User
 from webapp.importer.results import MAX_KEPT_PROBLEMS, ImportResult
 from webapp.profiles.definitions import ensure_properties
-from webapp.profiles.linking import NOT_VERIFIED
+from webapp.profiles.linking import NOT_VERIFIED, NOT_VOUCHED_FOR
 from webapp.profiles.merging import Rule
 from webapp.profiles.models import Profile, ProfileIdentity, PropertyDefinition
 from webapp.profiles.objectives import ObjectiveDetails
@@ -112,6 +112,8 @@ def test_an_address_counts_only_if_auth0_has_verified_it(
     # and the claim of nobody's word is not stored where people are found by it
     assert tenant.values("auth0|ann").get("email") == (["ann@example.org"] if found else None)
     assert [problem.reason for problem in result.problems] == ([] if found else [NOT_VERIFIED])
+    # which is as it should be: every tenant has such users
+    assert not result.has_problems
 
 
 def test_an_unproven_link_to_somebody_elses_profile_is_told(tenant: Tenant) -> None:
@@ -213,7 +215,8 @@ def test_nobody_is_found_by_a_constant(tenant: Tenant) -> None:
     # when
     result = tenant.run(goal, a_user())
     # then it is refused
-    assert result.problem_count == {NOT_VERIFIED: 1}
+    assert result.problem_count == {NOT_VOUCHED_FOR: 1}
+    assert result.has_problems
     assert tenant.values("auth0|ann") == {"auth0_user_id": ["auth0|ann"]}
 
 

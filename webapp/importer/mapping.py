@@ -24,6 +24,7 @@ from webapp.profiles.definitions import Definitions, suggested_type
 from webapp.profiles.facts import Identity, Sought
 from webapp.profiles.linking import (
     NOT_VERIFIED,
+    NOT_VOUCHED_FOR,
     Admission,
     LinkValue,
     admission,
@@ -240,7 +241,7 @@ class UserMapper:
         if texts and row.admission is not None:
             is_verified = self._is_verified(row.mapping.auth0_field, values)
             if not row.admission.admits(is_verified=is_verified, foreign=foreign):
-                return texts, [NOT_VERIFIED]
+                return texts, [NOT_VERIFIED if row.admission.needs_verification else NOT_VOUCHED_FOR]
         return texts, reasons
 
     def _place(self, field: str) -> int:

@@ -24,6 +24,7 @@ from webapp.profiles.merging import Rule
 from webapp.profiles.values import PropertyType, profile_values
 
 NOT_VERIFIED = "Auth0 has not verified it, and this property tells people apart"
+NOT_VOUCHED_FOR = "nobody vouches for it, and this property tells people apart"
 
 
 class IdentityConflictError(WebsyncError):
