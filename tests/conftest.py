@@ -51,6 +51,11 @@ def pytest_configure() -> None:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Run in one more process than there are cores: a third of the time they wait, for browsers and other processes."""
+    return (os.cpu_count() or 1) + 1
+
+
 def is_roomy(folder: Path) -> bool:
     """Say if a folder takes all that the tests write."""
     return os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > ROOM_BYTES

@@ -73,14 +73,14 @@ def test_what_is_not_saved_is_not_kept(session: Session, goal: Goal, now: dateti
 
 
 def test_a_configuration_file_keeps_revisions_too(session: Session, settings: Settings, now: datetime) -> None:
-    # given the demo's first goal
+    # given the demo's first goals
     wanted = read_configuration(demo_configuration(Ports()), public_url=PUBLIC_URL, allow_loopback=True)
     # when it is applied twice
     for _ in range(2):
         secrets = {"DEMO_CLIENT_SECRET": "s3cret"}
         apply_configuration(session, wanted, Change("demo", now), environment=secrets, sealer=Sealer(settings.keys))
-    # then its one revision is kept
-    assert [(row.revision, row.saved_by) for row in kept(session)] == [(1, "demo")]
+    # then one revision of each is kept
+    assert [(row.revision, row.saved_by) for row in kept(session)] == [(1, "demo")] * 2
 
 
 def test_a_deleted_goal_leaves_no_revisions(session: Session, goal: Goal, now: datetime) -> None:
