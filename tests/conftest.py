@@ -1,5 +1,6 @@
 """What every test may ask for: a migrated database of each kind, the app, and clients."""
 
+import gc
 import itertools
 import os
 import shutil
@@ -51,9 +52,10 @@ def pytest_configure() -> None:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """Run in one more process than there are cores: a third of the time they wait, for browsers and other processes."""
-    return (os.cpu_count() or 1) + 1
+def pytest_collection_finish() -> None:
+    """Keep thousands of tests out of the search for garbage, which would look through all of them again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def is_roomy(folder: Path) -> bool:

@@ -33,7 +33,6 @@ def usual_garbage() -> Iterator[None]:
     """Leave this process as it is: the command would have one of its own."""
     usual = gc.get_threshold()
     yield
-    gc.unfreeze()
     gc.set_threshold(*usual)
 
 
