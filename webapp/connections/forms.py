@@ -78,7 +78,8 @@ def _check_labels(_form: object, field: StringField) -> None:
         raise ValidationError(f"At most {MAX_LABELS} labels of {MAX_LABEL_LENGTH} characters each.")
 
 
-def _stripped(text: str | None) -> str:
+def stripped(text: str | None) -> str:
+    """Return what was typed without the space around it: a filter of fields."""
     return (text or "").strip()
 
 
@@ -98,7 +99,7 @@ class ConnectionForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     version = HiddenField()
     name = StringField(
         "Name",
-        filters=[_stripped],
+        filters=[stripped],
         validators=[DataRequired("Give the connection a name."), Length(max=MAX_NAME_LENGTH)],
     )
     is_on = BooleanField("Switched on", default=True)
@@ -107,7 +108,7 @@ class ConnectionForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     description = TextAreaField("Description", validators=[Length(max=MAX_DESCRIPTION_LENGTH)])
     objectives = CheckBoxesField("Objectives", validators=[Length(max=MAX_OBJECTIVES, message=_TOO_MANY_OBJECTIVES)])
     auth0_domain = StringField("Auth0 domain", validators=[_check_domain])
-    auth0_client_id = StringField("Client ID", filters=[_stripped], validators=[Length(max=MAX_CLIENT_ID_LENGTH)])
+    auth0_client_id = StringField("Client ID", filters=[stripped], validators=[Length(max=MAX_CLIENT_ID_LENGTH)])
     client_secret = PasswordField("Client secret", validators=[Length(max=1000)])
     remove_secret = BooleanField("Remove the stored secret")
 
@@ -200,8 +201,8 @@ class GoalForm(FlaskForm):  # type: ignore[misc]
     allowed_origins = TextAreaField("Allowed origins")
     required_scopes = TextAreaField("Required scopes")
     custom_domains = TextAreaField("Custom domains of the tenant")
-    max_age_seconds = StringField("Greatest age in seconds", filters=[_stripped])
-    leeway_seconds = StringField("Leeway in seconds", filters=[_stripped])
+    max_age_seconds = StringField("Greatest age in seconds", filters=[stripped])
+    leeway_seconds = StringField("Leeway in seconds", filters=[stripped])
     algorithms = SelectMultipleField(
         "Signature algorithms", choices=ALGORITHMS, default=[SigningAlgorithm.RS256], option_widget=CheckboxInput()
     )

@@ -20,7 +20,7 @@ from wtforms import (
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than the types
 
 from snippets.goals import InvalidGoalError, MergeStrategy, Problem
-from webapp.connections.forms import STRATEGIES, CheckBoxesField, LinkForm, RowField
+from webapp.connections.forms import STRATEGIES, CheckBoxesField, LinkForm, RowField, stripped
 from webapp.connections.goals import DEFAULT_LINKS, DEFAULT_MAPPINGS
 from webapp.connections.import_goals import DeletionPolicy, ImportGoal, ImportMapping, ImportMode
 from webapp.connections.transforms import MAX_TRANSFORMS, TransformKind
@@ -58,10 +58,6 @@ TYPES = (
     SelectChoice(PropertyType.EMAIL, "E-mail"),
 )
 FIRST_NAME = "Import data"
-
-
-def _stripped(text: str | None) -> str:
-    return (text or "").strip()
 
 
 class TransformForm(Form):
@@ -147,9 +143,9 @@ class ImportGoalForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     mappings = FieldList(FormField(ImportMappingForm))
     remaining = FieldList(FormField(RemainingForm))
     remaining_strategy = SelectField("Merge strategy of all", choices=STRATEGIES, default=MergeStrategy.SET)
-    remaining_prefix = StringField("Prefix of new properties", filters=[_stripped])
-    lookup = StringField("User id or e-mail address", filters=[_stripped])
-    pasted = TextAreaField("Or a user as JSON", filters=[_stripped])
+    remaining_prefix = StringField("Prefix of new properties", filters=[stripped])
+    lookup = StringField("User id or e-mail address", filters=[stripped])
+    pasted = TextAreaField("Or a user as JSON", filters=[stripped])
 
     @property
     def chosen_databases(self) -> list[str]:

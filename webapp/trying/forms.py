@@ -11,6 +11,7 @@ from wtforms.validators import Optional, Regexp, ValidationError
 
 from snippets.goals import WebGoal
 from snippets.rendering import SnippetKind
+from webapp.connections.forms import stripped
 from webapp.json_text import TypedJsonError, parse_object, pretty
 from webapp.profiles.embedded import PROFILE_ID_PATTERN
 from webapp.trying.logins import LoginKind, TriedLogin, around_problem, user_problem
@@ -27,10 +28,6 @@ LOGIN_KINDS = (
 )
 
 
-def _stripped(text: str | None) -> str:
-    return (text or "").strip()
-
-
 class JsonField(TextAreaField):
     """JSON to edit. ``parsed`` is the object that a valid text is; what was typed stays as it was."""
 
@@ -42,12 +39,12 @@ class TryForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
 
     code = RadioField("Run", choices=CODES, default=SnippetKind.ACTION)
     login_kind = RadioField("Kind of login", choices=LOGIN_KINDS, default=LoginKind.REDIRECT)
-    lookup = StringField("User id or e-mail address", filters=[_stripped])
+    lookup = StringField("User id or e-mail address", filters=[stripped])
     user = JsonField("User (JSON)")
     around = JsonField("Login (JSON)")
     profile_id = StringField(
         "BlueConic profile id",
-        filters=[_stripped],
+        filters=[stripped],
         validators=[
             Optional(),
             Regexp(rf"{PROFILE_ID_PATTERN.pattern}\Z", message="Letters, digits and - only (at most 64)."),

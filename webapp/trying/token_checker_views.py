@@ -10,6 +10,7 @@ from wtforms import StringField, TextAreaField
 from wtforms.validators import DataRequired, Optional, Regexp
 
 from webapp.auth0.signing_keys import signing_keys
+from webapp.connections.forms import stripped
 from webapp.connections.goals import find_goal, find_live_goal
 from webapp.database import reading
 from webapp.json_text import TypedJsonError, parse_object
@@ -21,17 +22,13 @@ from webapp.trying.token_checker import CheckedToken, show_token
 bp = Blueprint("token_checker", __name__)
 
 
-def _stripped(text: str | None) -> str:
-    return (text or "").strip()
-
-
 class TokenForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     """What is pasted: a token, or the whole body of the post that carried it."""
 
-    token = TextAreaField("Token", filters=[_stripped], validators=[DataRequired("Paste a token.")])
+    token = TextAreaField("Token", filters=[stripped], validators=[DataRequired("Paste a token.")])
     profile_id = StringField(
         "BlueConic profile id of the browser",
-        filters=[_stripped],
+        filters=[stripped],
         validators=[
             Optional(),
             Regexp(rf"{PROFILE_ID_PATTERN.pattern}\Z", message="Letters, digits and - only (at most 64)."),
