@@ -157,7 +157,7 @@ def _create_engine(url: str, sqlite_synchronous: str, pool_size: int) -> Engine:
     # Statements carry personal data, so neither an error nor a log line may repeat their parameters.
     # The connection that came back last knows the statements, and on SQLite the pages that were just written.
     pool: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 10, "pool_use_lifo": True, "hide_parameters": True}
-    pool |= {"json_serializer": _json_text, "json_deserializer": orjson.loads}
+    pool |= {"json_serializer": json_text, "json_deserializer": orjson.loads}
     if make_url(url).drivername != "sqlite":
         engine = create_engine(url, **pool)
         event.listen(engine, "handle_error", _leave_detail_out)
@@ -228,7 +228,8 @@ def _note_changed_objects(session: Session, _context: object) -> None:
         session.info["has_changed_objects"] = True
 
 
-def _json_text(document: object) -> str:
+def json_text(document: object) -> str:
+    """Return a document as columns of the type `JsonDocument` have it."""
     return orjson.dumps(document).decode()
 
 

@@ -7,15 +7,16 @@ rows takes far longer than the database's work. Anything else goes by SQLAlchemy
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, lru_cache
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, cast
 
 import orjson
-from sqlalchemy import Column, Connection, Dialect, Table
+from sqlalchemy import JSON, Column, Connection, Dialect, LargeBinary, Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
+from sqlalchemy.types import TypeEngine
 
-from webapp.database import Base, UtcDateTime, errors_of_driver, run_by_driver
+from webapp.database import Base, UtcDateTime, errors_of_driver, json_text, run_by_driver
 
 Row = tuple[Any, ...]
 Convert = Callable[[Any], Any] | None
@@ -151,18 +152,13 @@ def _insert(session: Session, model: type[Base], names: tuple[str, ...], rows: S
     if connection.dialect.name != "sqlite":
         statement = _postgresql_insert(model, names, on_conflict)
         return cast("int", run_by_driver(connection, statement, [_document(names, rows)]).rowcount)
-    writers = _sqlite_writers(model, names, connection.dialect)
+    values = _sqlite_values(_sqlite_writers(model, names, connection.dialect), rows)
     count = start = 0
     while start < len(rows):
         # In sizes of powers of two: few statements to keep, and few moments in which another thread gets in between.
         size = min(_MOST_AT_ONCE, 1 << (len(rows) - start).bit_length() - 1)
         statement = _sqlite_insert(model, names, on_conflict, size)
-        parameters = [
-            value if write is None else write(value)
-            for row in rows[start : start + size]
-            for write, value in zip(writers, row, strict=True)
-        ]
-        count += run_by_driver(connection, statement, parameters).rowcount
+        count += run_by_driver(connection, statement, list(islice(values, size * len(names)))).rowcount
         start += size
     return count
 
@@ -173,15 +169,30 @@ def _sqlite_insert(model: type[Base], names: tuple[str, ...], on_conflict: str, 
     return f"INSERT INTO {table_of(model)} ({', '.join(names)}) VALUES {values} {on_conflict}"  # noqa: S608, our names
 
 
+def _sqlite_values(writers: Sequence[Convert], rows: Sequence[Row]) -> Iterator[Any]:
+    """Yield the values of all rows, one after the other, as they are written."""
+    if not any(writers):
+        return chain.from_iterable(rows)
+    columns = zip(*rows, strict=True)
+    written = [values if write is None else map(write, values) for write, values in zip(writers, columns, strict=True)]
+    return chain.from_iterable(zip(*written, strict=True))
+
+
 @cache
 def _sqlite_writers(model: type[Base], names: tuple[str, ...], dialect: Dialect) -> list[Convert]:
     kinds = [table_of(model).c[name].type.dialect_impl(dialect) for name in names]
-    writers = [kind.bind_processor(dialect) for kind in kinds]
+    return [_sqlite_writer(kind, dialect) for kind in kinds]
+
+
+def _sqlite_writer(kind: TypeEngine[Any], dialect: Dialect) -> Convert:
+    match kind:
+        case JSON():
+            return json_text
+        case LargeBinary():  # the driver takes bytes as they are
+            return None
+    write = kind.bind_processor(dialect)
     # Rows that are written together have the same moments, and to write one out takes longer than to know it again.
-    return [
-        lru_cache(16)(write) if isinstance(kind, UtcDateTime) and write is not None else write
-        for kind, write in zip(kinds, writers, strict=True)
-    ]
+    return lru_cache(16)(write) if isinstance(kind, UtcDateTime) and write is not None else write
 
 
 @cache

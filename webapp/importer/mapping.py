@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Collection, Sequence
 from collections.abc import Mapping as Members
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from snippets.fields import VERIFIED_BY
-from snippets.goals import IdentifierLink, MergeStrategy
+from snippets.goals import PROFILE_ID, IdentifierLink, MergeStrategy
 from webapp.connections.import_goals import ImportGoal, ImportMapping, plain_import_goal
 from webapp.connections.transforms import Transform, UnfitTransformError, transformed
 from webapp.importer.reading import BrokenLine, User
@@ -27,18 +28,20 @@ from webapp.profiles.linking import (
     NOT_VOUCHED_FOR,
     Admission,
     LinkValue,
+    ReadyLink,
     admission,
     field_values,
-    link_value,
+    ready_link,
     sought_by,
 )
 from webapp.profiles.merging import Rule
-from webapp.profiles.values import PropertyType, is_plain
+from webapp.profiles.values import MAX_TEXT_LENGTH, PropertyType, is_plain
 
 MAX_USER_ID_LENGTH = 255
 DIGEST_BYTES = 16
 _DATABASE_FIELDS = ("connection", "identities[0].connection")
 """Where an export may have the name of a user's database: as Websync asks for it, and as Auth0 has it."""
+_NO_POSITIONS: frozenset[int] = frozenset()
 _INDEXED = re.compile(r"(.+)\[(\d{1,4})\]")
 
 Path = tuple[str | int, ...]
@@ -47,7 +50,8 @@ Path = tuple[str | int, ...]
 class MappedUser(NamedTuple):
     """A user of whom it is known who it is. ``values`` are what the goal reads, as `UserMapper` orders them.
 
-    ``digest`` is of the values and of how the goal maps them, ``sums`` of those that are summed.
+    ``digest`` is of the values and of how the goal maps them, ``sums`` of those that are summed. If ``is_plain``, every
+    text among the values can surely be stored as it is.
     """
 
     line: int
@@ -56,6 +60,7 @@ class MappedUser(NamedTuple):
     digest: bytes
     sums: bytes
     updated_at: object
+    is_plain: bool
 
 
 class Elsewhere(NamedTuple):
@@ -64,20 +69,24 @@ class Elsewhere(NamedTuple):
     line: int
 
 
-class _Row(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Row:
     """A mapping, made ready: the value's place, and what may be stored of it.
 
-    ``clears`` if an empty value removes what is stored; ``overwrites`` if a value does; ``takes_text`` if any plain
-    text is stored as it is. ``link`` is the position of the link that compares just what is stored, ``admission`` is
-    there if profiles are found by the property.
+    ``clears`` if an empty value removes what is stored; ``overwrites`` if a value does; ``adds`` if it joins others;
+    ``takes_text`` if any plain text is stored as it is. ``link`` is the position of the link that compares just what is
+    stored, ``admission`` is there if profiles are found by the property and not every value may be stored in it, and
+    ``verified_place`` is where the values say that Auth0 has verified this one.
     """
 
     place: int
+    verified_place: int | None
     property_id: str
     transforms: tuple[Transform, ...]
     takes_text: bool
     clears: bool
     overwrites: bool
+    adds: bool
     admission: Admission | None
     link: int | None
     strategy: MergeStrategy
@@ -89,12 +98,11 @@ _Found = list[tuple[_Row, list[str]]]
 
 
 class _Link(NamedTuple):
-    """An identifier link, made ready."""
+    """An identifier link, made ready, and where the values have what it compares, and whether that is verified."""
 
-    link: IdentifierLink
-    position: int
+    ready: ReadyLink
     place: int
-    property_type: PropertyType
+    verified_place: int | None
 
 
 class UserMapper:
@@ -108,13 +116,11 @@ class UserMapper:
         self._goal = goal
         self._issuer = issuer
         self._names: list[str] = []
+        self._members: list[tuple[int, str, str, Path]] = []
         self._paths: dict[int, Path] = {}
         self._place("user_id")
         self._verified_places = {field: self._place(verified_by) for field, verified_by in VERIFIED_BY.items()}
-        self._links = [
-            _Link(link, position, self._place(link.auth0_field), _type_of(definitions, link.profile_property))
-            for position, link in enumerate(goal.links)
-        ]
+        self._links = [self._link(link, position) for position, link in enumerate(goal.links)]
         self._rows = [self._row(mapping, self._place(mapping.auth0_field)) for mapping in goal.mappings]
         self._summed = [row.place for row in self._rows if row.mapping.strategy is MergeStrategy.SUM]
         self._databases = frozenset(goal.databases)
@@ -134,9 +140,14 @@ class UserMapper:
     def read(self, user: User) -> MappedUser | Elsewhere | BrokenLine:
         """Return who the user is, and the values that the goal reads."""
         fields = user.fields
-        values: list[Any] = list(map(fields.get, self._names))
-        for place, path in self._paths.items():
+        get = fields.get
+        values: list[Any] = list(map(get, self._names))
+        for place, parent, member, path in self._members:
             if values[place] is None:  # else the export has it under the path as its name
+                found = get(parent)
+                values[place] = found.get(member) if type(found) is dict else _walk(fields, path)
+        for place, path in self._paths.items():
+            if values[place] is None:
                 values[place] = _walk(fields, path)
         user_id = values[0]
         if type(user_id) is not str or not 0 < len(user_id) <= MAX_USER_ID_LENGTH or not _is_storable(user_id):
@@ -147,10 +158,13 @@ class UserMapper:
                 return Elsewhere(user.line)
             values.append(database)
         try:
-            digest = _digest(self._digester, _as_bytes(values))
+            text = _as_bytes(values)
         except RecursionError:
             return BrokenLine(user.line, "nested too deeply")
-        return MappedUser(user.line, user_id, values, digest, self._sums(values), fields.get("updated_at"))
+        digest = _digest(self._digester, text)
+        sums = self._sums(values) if self._summed else b""
+        # Looking once at all that is to be stored is quicker than at each of its texts.
+        return MappedUser(user.line, user_id, values, digest, sums, get("updated_at"), _holds_plain_texts(text))
 
     def identity(self, user: MappedUser) -> Identity:
         """Return the Auth0 user."""
@@ -158,17 +172,12 @@ class UserMapper:
 
     def links(self, user: MappedUser) -> tuple[LinkValue, ...]:
         """Return the links that can be tried, in their order."""
-        found = [
-            link_value(
-                each.link,
-                each.position,
-                user.values[each.place],
-                each.property_type,
-                is_verified=self._is_verified(each.link.auth0_field, user.values),
-            )
-            for each in self._links
-        ]
-        return tuple(each for each in found if each is not None)
+        values, found = user.values, []
+        for ready, place, verified_place in self._links:
+            is_verified = verified_place is not None and values[verified_place] is True
+            if (link := ready.value(values[place], is_verified=is_verified)) is not None:
+                found.append(link)
+        return tuple(found)
 
     def sought(self, user: MappedUser, links: Sequence[LinkValue]) -> Sought:
         """Return everything that may lead to the user's profile."""
@@ -192,34 +201,37 @@ class UserMapper:
         It is what the rules come to where nothing is stored (`is_quick_for_new`), in far fewer steps.
         """
         found, problems = self._read_rows(user, links, passed_over)
-        new = {row.property_id: values for row, values in found if values}
+        new: dict[str, list[str]] = {}
+        overwritten: list[str] = []
         for row, values in found:
-            if len(values) > 1 and row.strategy is MergeStrategy.ADD:
-                new[row.property_id] = list(dict.fromkeys(values))
+            if values:
+                new[row.property_id] = list(dict.fromkeys(values)) if row.adds else values
+            if row.overwrites:
+                overwritten.append(row.property_id)
         for link in links:
-            if not link.is_profile_id and link.property_id not in new:
+            if link.property_id not in new and link.property_id != PROFILE_ID:
                 new[link.property_id] = [link.value]
-        return new, [row.property_id for row, _ in found if row.overwrites], problems
+        return new, overwritten, problems
 
     def _read_rows(
         self, user: MappedUser, links: Collection[LinkValue], passed_over: Collection[LinkValue]
     ) -> tuple[_Found, list[ImportProblem]]:
         found: _Found = []
         problems: list[ImportProblem] = []
-        values = user.values
+        values, is_plain_user = user.values, user.is_plain
         linked: dict[int | None, str] = {link.position: link.value for link in links}
-        foreign = {link.position for link in passed_over}
+        foreign = {link.position for link in passed_over} if passed_over else _NO_POSITIONS
         for row in self._rows:
             value = values[row.place]
+            if row.takes_text and type(value) is str and value and (is_plain_user or is_plain(value)):
+                found.append((row, [value]))  # as nearly all are
+                continue
             if row.transforms:
                 try:
                     value = transformed(value, row.transforms)
                 except UnfitTransformError as error:
                     problems.append(ImportProblem(user.line, str(error), row.mapping.auth0_field, user.user_id))
                     continue
-            if row.takes_text and type(value) is str and value and is_plain(value):  # as nearly all are
-                found.append((row, [value]))
-                continue
             if value is None and not row.clears:
                 continue
             texts, reasons = self._texts(row, value, values, linked, foreign)
@@ -239,7 +251,7 @@ class UserMapper:
         else:
             texts, reasons = field_values(row.mapping.auth0_field, value, row.property_type)
         if texts and row.admission is not None:
-            is_verified = self._is_verified(row.mapping.auth0_field, values)
+            is_verified = row.verified_place is not None and values[row.verified_place] is True
             if not row.admission.admits(is_verified=is_verified, foreign=foreign):
                 return texts, [NOT_VERIFIED if row.admission.needs_verification else NOT_VOUCHED_FOR]
         return texts, reasons
@@ -248,9 +260,17 @@ class UserMapper:
         """Return where the values have the field."""
         if field not in self._names:
             self._names.append(field)
-            if len(path := path_of(field)) > 1:
-                self._paths[len(self._names) - 1] = path
+            place, path = len(self._names) - 1, path_of(field)
+            match path:
+                case (str(parent), str(member)):
+                    self._members.append((place, parent, member, path))
+                case (_, _, *_):
+                    self._paths[place] = path
         return self._names.index(field)
+
+    def _link(self, link: IdentifierLink, position: int) -> _Link:
+        ready = ready_link(link, position, _type_of(self.definitions, link.profile_property))
+        return _Link(ready, self._place(link.auth0_field), self._verified_places.get(link.auth0_field))
 
     def _row(self, mapping: ImportMapping, place: int) -> _Row:
         name, field = mapping.profile_property, mapping.auth0_field
@@ -258,11 +278,13 @@ class UserMapper:
         is_identifying = name in self.definitions.identifying
         return _Row(
             place=place,
+            verified_place=self._verified_places.get(field),
             property_id=name,
             transforms=mapping.transforms,
-            takes_text=stored is PropertyType.TEXT and not is_identifying and field != "email",
+            takes_text=stored is PropertyType.TEXT and not (is_identifying or mapping.transforms or field == "email"),
             clears=mapping.strategy is MergeStrategy.SET_OR_CLEAR,
             overwrites=mapping.strategy in {MergeStrategy.SET, MergeStrategy.SET_OR_CLEAR},
+            adds=mapping.strategy is MergeStrategy.ADD,
             admission=self._admission(mapping) if is_identifying else None,
             link=self._link_of(mapping, place, stored),
             strategy=mapping.strategy,
@@ -285,25 +307,20 @@ class UserMapper:
         return tuple(blake2b(orjson.dumps(each), digest_size=32).digest() for each in both)  # type: ignore[return-value]
 
     def _sums(self, values: list[Any]) -> bytes:
-        if not self._summed:
-            return b""
         summed = _as_bytes([values[place] for place in self._summed])
         return _digest(self._sums_digester, summed)
 
-    def _is_verified(self, field: str, values: list[Any]) -> bool:
-        place = self._verified_places.get(field)
-        return place is not None and values[place] is True
-
-    def _admission(self, mapping: ImportMapping) -> Admission:
+    def _admission(self, mapping: ImportMapping) -> Admission | None:
         if mapping.is_constant:  # everybody would have the same
             return Admission((), needs_verification=False, is_vouched_for=False)
-        return admission(self._goal.links, mapping.auth0_field, mapping.profile_property)
+        found = admission(self._goal.links, mapping.auth0_field, mapping.profile_property)
+        return None if found.always_admits else found
 
     def _link_of(self, mapping: ImportMapping, place: int, property_type: PropertyType) -> int | None:
         is_same = (
-            each.position
+            each.ready.position
             for each in self._links
-            if (each.place, each.property_type) == (place, property_type) and not mapping.transforms
+            if (each.place, each.ready.property_type) == (place, property_type) and not mapping.transforms
         )
         return next(is_same, None)
 
@@ -357,6 +374,11 @@ def _as_bytes(values: list[Any]) -> bytes:
         return json.dumps(values).encode()
 
 
+def _holds_plain_texts(text: bytes) -> bool:
+    """Say if no text of this JSON can be too long, be other than ASCII, or hold a NUL."""
+    return len(text) <= MAX_TEXT_LENGTH and text.isascii() and b"\\u" not in text
+
+
 def _digest(digester: blake2b, text: bytes) -> bytes:
     digester = digester.copy()
     digester.update(text)
@@ -364,8 +386,6 @@ def _digest(digester: blake2b, text: bytes) -> bytes:
 
 
 def _walk(found: Any, path: Path) -> Any:
-    if len(path) == 2 and type(parent := found.get(path[0])) is dict:  # as nearly all are
-        return parent.get(path[1])
     try:
         for step in path:
             found = found[int(step) if type(found) is list else step]

@@ -140,9 +140,8 @@ def identifier_rows(profile_id: str, property_id: str, values: Collection[str]) 
 
     A longer value than `MAX_IDENTIFIER_LENGTH` identifies nobody.
     """
-    return [
-        (property_id, value, profile_id) for value in dict.fromkeys(values) if 0 < len(value) <= MAX_IDENTIFIER_LENGTH
-    ]
+    different = values if len(values) == 1 else dict.fromkeys(values)
+    return [(property_id, value, profile_id) for value in different if 0 < len(value) <= MAX_IDENTIFIER_LENGTH]
 
 
 def hold_property_set(session: Session) -> None:

@@ -84,8 +84,37 @@ class Linked(NamedTuple):
     passed_over: tuple[LinkValue, ...] = ()
 
 
+class ReadyLink(NamedTuple):
+    """An identifier link, made ready to be tried for many people."""
+
+    position: int
+    property_id: str
+    property_type: PropertyType
+    auth0_field: str
+    needs_verification: bool
+    is_proven: bool
+
+    def value(self, found: object, *, is_verified: bool) -> LinkValue | None:
+        """Return what `link_value` does."""
+        if self.needs_verification and not is_verified:
+            return None
+        values, problems = field_values(self.auth0_field, found, self.property_type)
+        # A list of several could name several people, and an object names nobody.
+        if len(values) != 1 or problems or isinstance(found, dict) or len(values[0]) > MAX_IDENTIFIER_LENGTH:
+            return None
+        return LinkValue(self.position, self.property_id, values[0], self.property_type, self.is_proven)
+
+
 _NO_IDS: frozenset[str] = frozenset()
 _NOBODY = Linked(None, None, None, switch_profile=False)
+
+
+def ready_link(link: IdentifierLink, position: int, property_type: PropertyType) -> ReadyLink:
+    """Return the goal's link at ``position``, which compares values of this type."""
+    needs_verification = link.verified_by is not None
+    return ReadyLink(
+        position, link.profile_property, property_type, link.auth0_field, needs_verification, is_proven(link)
+    )
 
 
 def link_value(
@@ -95,13 +124,7 @@ def link_value(
 
     ``found`` is the field's value in JSON; ``is_verified`` says that Auth0 has verified it.
     """
-    if link.verified_by is not None and not is_verified:
-        return None
-    values, problems = field_values(link.auth0_field, found, property_type)
-    # A list of several could name several people, and an object names nobody.
-    if len(values) != 1 or problems or isinstance(found, dict) or len(values[0]) > MAX_IDENTIFIER_LENGTH:
-        return None
-    return LinkValue(position, link.profile_property, values[0], property_type, is_proven(link))
+    return ready_link(link, position, property_type).value(found, is_verified=is_verified)
 
 
 def field_values(auth0_field: str, found: object, property_type: PropertyType) -> tuple[list[str], list[str]]:
@@ -130,12 +153,17 @@ class Admission(NamedTuple):
     needs_verification: bool
     is_vouched_for: bool
 
+    @property
+    def always_admits(self) -> bool:
+        """Whether `admits` is true whatever is asked."""
+        return self.is_vouched_for and not self.needs_verification
+
     def admits(self, *, is_verified: bool, foreign: Collection[int] = ()) -> bool:
         """Say if the value may be stored.
 
         ``foreign`` has the positions of links that lead to somebody else's profile: the value is somebody else's.
         """
-        if any(position not in foreign for position in self.unproven):
+        if self.unproven and any(position not in foreign for position in self.unproven):
             return True
         return is_verified if self.needs_verification else self.is_vouched_for
 
@@ -173,7 +201,10 @@ def sought_by(user: Identity, links: Iterable[LinkValue], profile_hint: str | No
 
 def identifiers_to_lock(sought: Sought) -> set[Identifier]:
     """Return everything by which this visitor's profile may be found or made."""
-    return {sought.identity, *sought.identifiers, *((PROFILE_ID, profile_id) for profile_id in sought.profile_ids)}
+    found = {sought.identity, *sought.identifiers}
+    if sought.profile_ids:
+        found |= {(PROFILE_ID, profile_id) for profile_id in sought.profile_ids}
+    return found
 
 
 def link_profile(facts: Facts, visitor: Identity, links: Sequence[LinkValue], *, profile_hint: str | None) -> Linked:
@@ -210,8 +241,10 @@ def is_open(facts: Facts, visitor: Identity, profile_id: str | None) -> bool:
 
 def new_profile_id(facts: Facts, links: Iterable[LinkValue], *, profile_hint: str | None) -> str:
     """Return the id that the browser or the token names if no profile has it yet, else one that nobody guesses."""
-    for profile_id in (profile_hint, *(link.value for link in links if link.is_profile_id)):
-        if profile_id and PROFILE_ID_PATTERN.fullmatch(profile_id) and profile_id not in facts.profiles:
+    named = [profile_hint] if profile_hint else []
+    named += [link.value for link in links if link.property_id == PROFILE_ID]
+    for profile_id in named:
+        if PROFILE_ID_PATTERN.fullmatch(profile_id) and profile_id not in facts.profiles:
             return profile_id
     return new_id()
 

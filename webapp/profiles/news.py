@@ -84,7 +84,7 @@ def profile_change(
     """
     if before is None:
         properties = stored_properties(changed, source=source, now=now)
-        return ProfileChange(None, StoredProfile(profile_id, now, properties, dict(told_at)), changed)
+        return ProfileChange(None, StoredProfile(profile_id, now, properties, told_at), changed)
     after = changed_profile(before, changed, source=source, now=now)
     # Though no value differs, the news is newer: what is older must not overwrite it from now on.
     after = after._replace(told_at={**before.told_at, **told_at})

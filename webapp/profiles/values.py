@@ -44,6 +44,7 @@ class PropertyType(StrEnum):
 PropertyTypes = Mapping[str, PropertyType]
 """The types of some properties, by their ids."""
 _WHOLE_TYPES = frozenset({PropertyType.TEXT, PropertyType.NUMBER, PropertyType.DECIMAL})
+_TEXT, _EMAIL = PropertyType.TEXT, PropertyType.EMAIL  # by their own names, since an enumeration looks them up slowly
 
 
 class _UnfitValueError(ValueError):
@@ -57,27 +58,26 @@ def profile_values(value: object, property_type: PropertyType) -> tuple[list[str
     empty; ``False`` and ``0`` are values. Dates become milliseconds since 1970, e-mail addresses lower case.
     """
     if type(value) is str and value and is_plain(value):  # what nearly all values are
-        if property_type is PropertyType.TEXT:
+        if property_type is _TEXT:
             return [value], []
-        if property_type is PropertyType.EMAIL and _is_email(value):
+        if property_type is _EMAIL and _is_email(value):
             return [value.lower()], []
     if type(value) is int and property_type in _WHOLE_TYPES and abs(value) <= MAX_NUMBER:
         return [str(value)], []
-    if value is None:
+    if value is None or value == []:
         return [], []
-    items = value if isinstance(value, list | tuple) else [value]
+    read = _READERS[property_type]
     values: list[str] = []
     problems: list[str] = []
-    for item in items:
+    for item in value if isinstance(value, list | tuple) else (value,):
         if item is None or item == "":
             continue
         try:
-            text = _storable(_READERS[property_type](item))
+            values.append(_storable(read(item)))
         except _UnfitValueError as error:
-            problems.append(str(error))
-        else:
-            values.append(text)
-    return values, list(dict.fromkeys(problems))
+            if (problem := str(error)) not in problems:
+                problems.append(problem)
+    return values, problems
 
 
 def as_number(text: str) -> Decimal | None:

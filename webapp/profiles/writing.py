@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from webapp.profiles.definitions import IDENTIFIER_COLUMNS, identifier_rows
 from webapp.profiles.facts import Identity, StoredProfile
 from webapp.profiles.models import Profile, ProfileIdentifier, ProfileIdentity
-from webapp.rows import delete_rows, insert_missing, upsert
+from webapp.rows import Row, delete_rows, insert_missing, upsert
 
 _PROFILE_COLUMNS = ("id", "properties", "told_at", "created_at", "modified_at")
 
@@ -46,12 +46,15 @@ def store_profiles(session: Session, changes: Sequence[ProfileChange], identifyi
         for profile in (change.profile for change in changes)
     ]
     upsert(session, Profile, _PROFILE_COLUMNS, rows, changing=("properties", "told_at", "modified_at"))
-    gone, new = [], []
-    for change in changes:
-        before = change.before.values if change.before is not None else {}
-        for name in identifying & change.changed.keys():
-            gone += identifier_rows(change.profile.id, name, before.get(name, ()))
-            new += identifier_rows(change.profile.id, name, change.changed[name])
+    gone: list[Row] = []
+    new: list[Row] = []
+    for before, profile, changed in changes:
+        for name in identifying:
+            if name not in changed:
+                continue
+            new += identifier_rows(profile.id, name, changed[name])
+            if before is not None and name in before.properties:
+                gone += identifier_rows(profile.id, name, before.properties[name]["values"])
     delete_rows(session, ProfileIdentifier, gone)
     insert_missing(session, ProfileIdentifier, IDENTIFIER_COLUMNS, new)
 
