@@ -1,6 +1,6 @@
 """Rows by their keys, on both databases: the same as SQLAlchemy's way, only quicker."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from webapp.database import Database, run_by_driver
 from webapp.profiles.models import Profile, ProfileIdentifier
-from webapp.rows import Lookup, delete_rows, insert_missing, insert_new, table_of, together, upsert
+from webapp.rows import Lookup, delete_rows, insert_many, insert_missing, insert_new, table_of, together, upsert
 
 NOW = datetime(2026, 11, 23, 12, 30, 0, 125_000, tzinfo=UTC)
 COLUMNS = ("id", "properties", "told_at", "created_at", "modified_at")
@@ -33,14 +33,16 @@ def a_row(profile_id: str, *values: str) -> tuple[object, ...]:
     return (profile_id, {"name": {"values": list(values)}}, {"name": 1}, NOW, NOW)
 
 
-def test_what_is_written_comes_back_as_it_was(database: Database) -> None:
-    # given rows with documents and moments, and with text of all kinds
-    rows = [a_row("a", "Ann", '"q" \\ \U0001f600 \u2028'), a_row("b"), a_row("c", "%s :x ?")]
+@pytest.mark.parametrize("insert", [insert_new, insert_many])
+def test_what_is_written_comes_back_as_it_was(database: Database, insert: Callable[..., None]) -> None:
+    # given rows with documents and moments, and with text of all kinds, also what COPY gives a meaning
+    odd = "\\N\t\\. %s"
+    rows = [a_row("a", "Ann", '"q" \\ \U0001f600 \u2028'), a_row("b"), a_row(odd, "%s :x ?", odd, "\n\\n")]
     with database.transaction() as session:
-        insert_new(session, Profile, COLUMNS, rows)
+        insert(session, Profile, COLUMNS, rows)
     # when some are looked up, and one that is not there
     with database.reading() as session:
-        found = set(map(str, BY_ID.find(session, [("a",), ("c",), ("nobody",)])))
+        found = set(map(str, BY_ID.find(session, [("a",), (odd,), ("nobody",)])))
         # then it is what SQLAlchemy reads
         query = select(profiles.c.id, profiles.c.properties, profiles.c.modified_at).where(profiles.c.id != "b")
         assert found == {str(tuple(row)) for row in session.execute(query)}
@@ -86,6 +88,22 @@ def test_a_key_that_is_there_is_refused_left_or_changed(database: Database) -> N
     # and of what was refused nothing was kept
     with database.reading() as session:
         assert BY_ID.find(session, [("b",)]) == []
+
+
+def test_many_rows_are_refused_as_a_whole_if_one_is_there(database: Database) -> None:
+    # given a row
+    with database.transaction() as session:
+        insert_new(session, Profile, COLUMNS, [a_row("a", "Ann")])
+    # when it comes again among many, then they are refused, with no word of what was in them
+    with pytest.raises(IntegrityError) as caught, database.transaction() as session:
+        insert_many(session, Profile, COLUMNS, (a_row(each, "secret") for each in "bcad"))
+    assert "secret" not in str(caught.value)
+    # and when whoever makes the rows fails, none of those before stays
+    with pytest.raises(ZeroDivisionError), database.transaction() as session:
+        insert_many(session, Profile, COLUMNS, (a_row(f"{1 // left}") for left in (1, 0)))
+    with database.transaction() as session:
+        insert_many(session, Profile, COLUMNS, [])
+        assert session.scalars(select(Profile.id)).all() == ["a"]
 
 
 def test_rows_are_deleted_by_their_whole_key(database: Database) -> None:

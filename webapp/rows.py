@@ -6,6 +6,7 @@ rows takes far longer than the database's work. Anything else goes by SQLAlchemy
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cache, lru_cache
 from itertools import chain, islice
 from typing import Any, cast
@@ -94,6 +95,26 @@ class Lookup:
 def insert_new(session: Session, model: type[Base], names: Sequence[str], rows: Sequence[Row]) -> None:
     """Insert ``rows``, which have the columns ``names``. Raises IntegrityError if a key is there already."""
     _insert(session, model, tuple(names), rows, "")
+
+
+def insert_many(session: Session, model: type[Base], names: Sequence[str], rows: Iterable[Row]) -> None:
+    """Do what `insert_new` does with very many rows, not within `together`.
+
+    PostgreSQL gets them by COPY: it writes rows while ``rows`` still makes those that follow.
+    """
+    connection = session.connection()
+    if connection.dialect.name == "sqlite":
+        _insert(session, model, tuple(names), list(rows), "")
+        return
+    coming = iter(rows)
+    if (first := next(coming, None)) is None:
+        return
+    statement, write = _postgresql_copy(model, tuple(names), connection.dialect)
+    cursor = connection.connection.driver_connection.cursor()  # type: ignore[union-attr]  # an open connection has one
+    with errors_of_driver(connection), cursor.copy(statement) as copy:
+        write_row = copy.write_row
+        for row in chain((first,), coming):
+            write_row(write(row))
 
 
 def insert_missing(session: Session, model: type[Base], names: Sequence[str], rows: Sequence[Row]) -> int:
@@ -204,6 +225,35 @@ def _postgresql_insert(model: type[Base], names: tuple[str, ...], on_conflict: s
         f"INSERT INTO {table_of(model)} ({listed}) SELECT {listed} "  # noqa: S608, all names are the models'
         f"FROM json_to_recordset(%s::json) AS new ({columns}) {on_conflict}"
     )
+
+
+@cache
+def _postgresql_copy(
+    model: type[Base], names: tuple[str, ...], dialect: Dialect
+) -> tuple[str, Callable[[Row], Sequence[Any]]]:
+    """Return the statement, and what makes of a row the values that it takes."""
+    statement = f"COPY {table_of(model)} ({', '.join(names)}) FROM STDIN"
+    kinds = [table_of(model).c[name].type.dialect_impl(dialect) for name in names]
+    writers = [(place, write) for place, kind in enumerate(kinds) if (write := _copy_writer(kind)) is not None]
+    if not writers:
+        return statement, lambda row: row
+
+    def write_all(row: Row) -> list[Any]:
+        values = list(row)
+        for place, write in writers:
+            values[place] = write(values[place])
+        return values
+
+    return statement, write_all
+
+
+def _copy_writer(kind: TypeEngine[Any]) -> Convert:
+    match kind:
+        case JSON():
+            return json_text
+        case UtcDateTime():
+            return lru_cache(16)(datetime.isoformat)
+    return None
 
 
 @cache

@@ -17,7 +17,8 @@ from webapp.connections.objectives import save_objective
 from webapp.connections.saving import ConnectionDetails, save_connection
 from webapp.connections.transforms import Transform, TransformKind
 from webapp.errors import NotFoundError
-from webapp.importer.applying import MAX_CHUNK_USERS, Entry, ImportRun
+from webapp.importer import applying
+from webapp.importer.applying import FEW_USERS, MAX_CHUNK_USERS, Entry, ImportRun
 from webapp.importer.importing import import_users
 from webapp.importer.memory import forget_users
 from webapp.importer.models import AppliedChunk, ImportedUser
@@ -320,6 +321,42 @@ def test_who_has_not_changed_is_left_out(tenant: Tenant) -> None:
     assert tenant.run(goal, *users, is_full=True).states == {UNCHANGED: 60}
 
 
+def test_many_users_at_once_come_to_what_few_at_a_time_come_to(tenant: Tenant) -> None:
+    # given users of all kinds: new ones and known ones, of whom some change, some do not, some are linked anew
+    goal = tenant.save(mappings=(PLAN, POINTS), links=(USER_LINK, EMAIL_LINK))
+
+    def user(number: int, plan: str) -> dict[str, Any]:
+        return {
+            "user_id": f"auth0|{number}",
+            "email": f"{number % 70}@example.org",  # so that the last ten have the profiles of the first
+            "email_verified": True,
+            "user_metadata": {"plan": plan, "points": number},
+        }
+
+    def import_all(size: int) -> tuple[ImportResult, list[dict[str, list[str]]]]:
+        users = [user(number, "gold" if number % 3 else "new") for number in range(80)]
+        total = ImportResult()
+        for start in range(0, len(users), size):
+            total.add(tenant.run(goal, *users[start : start + size]))
+        return total, [tenant.values(each["user_id"]) for each in users]
+
+    found = []
+    for size in (10, 80):
+        with tenant.database.transaction() as session:
+            session.execute(delete(Profile))
+            session.execute(delete(ImportedUser))
+        for number in range(40):
+            tenant.run(goal, user(number, "gold"))
+        # when they are imported, a few at a time or all at once
+        found.append(import_all(size))
+    # then it comes to the same
+    (few, one_by_one), (many, at_once) = found
+    assert at_once == one_by_one
+    assert (many.states, many.unchanged) == (few.states, few.unchanged)
+    assert {CREATED, MODIFIED} <= many.states.keys()
+    assert tenant.profiles() == 70
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -528,10 +565,14 @@ odd_users = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.parametrize("few", [FEW_USERS, 0], ids=["as few", "as many"])
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(users=st.lists(odd_users, min_size=1, max_size=5))
-def test_any_users_are_imported_or_told_and_come_to_rest(tenant: Tenant, users: list[dict[str, Any]]) -> None:
+def test_any_users_are_imported_or_told_and_come_to_rest(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch, few: int, users: list[dict[str, Any]]
+) -> None:
     # given a goal with every strategy
+    monkeypatch.setattr(applying, "FEW_USERS", few)
     mappings = (
         PLAN,
         POINTS,

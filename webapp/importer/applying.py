@@ -1,6 +1,6 @@
 """Applying: a chunk of users becomes changes of profiles, in one transaction, once."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,17 @@ from webapp.connections.import_saving import LiveImportGoal, consent_of
 from webapp.database import Database
 from webapp.importer.conflicts import keep_conflicts
 from webapp.importer.mapping import DIGEST_BYTES, Elsewhere, MappedUser, UserMapper
-from webapp.importer.memory import ChunkKey, find_result, find_users, keep_result, keep_users, step_key
+from webapp.importer.memory import (
+    ChunkKey,
+    Remembered,
+    ask_changed,
+    ask_result,
+    ask_users,
+    keep_new_users,
+    keep_result,
+    keep_users,
+    step_key,
+)
 from webapp.importer.planning import Candidate, Terms, candidate_of, plan_user
 from webapp.importer.reading import BrokenLine, UnreadableFileError, User
 from webapp.importer.results import ImportProblem, ImportResult
@@ -24,13 +34,19 @@ from webapp.profiles.facts import Facts, Identity
 from webapp.profiles.linking import identifiers_to_lock
 from webapp.profiles.rounds import in_rounds
 from webapp.profiles.store import ProfileState
-from webapp.profiles.writing import ProfileChange, link_identities, store_profiles
+from webapp.profiles.writing import (
+    ProfileChange,
+    link_identities,
+    link_new_identities,
+    store_new_profiles,
+    store_profiles,
+)
 from webapp.rows import together
 from webapp.runs.importers import Position
 
 MAX_CHUNK_USERS = 1000
 MAX_CHUNK_BYTES = 8_000_000
-_FEW_USERS = 50
+FEW_USERS = 50
 """So many are locked one by one: PostgreSQL has room for that, whatever else goes on."""
 _APPLIED = frozenset({ProfileState.CREATED, ProfileState.MODIFIED, ProfileState.UNCHANGED})
 _WRITTEN = frozenset({ProfileState.CREATED, ProfileState.MODIFIED})
@@ -122,9 +138,13 @@ class ChunkApplier:
     def _apply_once(self, entries: Sequence[Entry], now: datetime, step: Step | None) -> ImportResult:
         with self._database.reading() as session:
             chunk = self._map(entries, read_definitions(session, self._properties), step)
-            if earlier := find_result(session, chunk.key):
-                return earlier
-            changed = self._changed(session, chunk.users)
+            with together(session):
+                earlier = ask_result(session, chunk.key)
+                news = ask_changed(session, self._run.goal.id, () if self._run.is_full else chunk.users)
+            if (applied := earlier()) is not None:
+                return applied
+            changed_ids = news()
+        changed = [user for user in chunk.users if self._run.is_full or user.user_id in changed_ids]
         if not changed:
             chunk.result.unchanged = len(chunk.users)
             return chunk.result
@@ -158,16 +178,10 @@ class ChunkApplier:
         key = step_key(self._run.id, step.name) if step else ChunkKey(self._run.id, _digest(parts))
         return _Chunk(self._mapper, key, users, result, step)
 
-    def _changed(self, session: Session, users: Sequence[MappedUser]) -> list[MappedUser]:
-        if self._run.is_full:
-            return list(users)
-        remembered = find_users(session, self._run.goal.id, [user.user_id for user in users])
-        return [user for user in users if (last := remembered.get(user.user_id)) is None or last.digest != user.digest]
-
     def _apply(
         self, session: Session, entries: Sequence[Entry], chunk: _Chunk, changed: Sequence[MappedUser], now: datetime
     ) -> ImportResult:
-        is_small, goal = len(changed) <= _FEW_USERS, self._run.goal
+        is_small, goal = len(changed) <= FEW_USERS, self._run.goal
         if is_small:
             definitions = hold_definitions(session, self._properties)
         else:
@@ -177,23 +191,32 @@ class ChunkApplier:
             chunk = self._map(entries, definitions, chunk.step)
             changed = chunk.users
         candidates = [candidate_of(chunk.mapper, user) for user in changed]
-        if is_small:
-            lock_identifiers(session, set().union(*(identifiers_to_lock(each.sought) for each in candidates)))
-        # Whoever else brings this chunk has waited for the locks: it is applied by now, or this is the first.
-        if earlier := find_result(session, chunk.key):
-            return earlier
-        candidates = self._still_changed(session, candidates)
+        with together(session):
+            if is_small:
+                lock_identifiers(session, set().union(*(identifiers_to_lock(each.sought) for each in candidates)))
+            # Whoever else brings this chunk has waited for the locks: it is applied by now, or this is the first.
+            earlier = ask_result(session, chunk.key)
+            users = ask_users(session, goal.id, [each.user.user_id for each in candidates])
+        if (applied := earlier()) is not None:
+            return applied
+        remembered = users()
+        candidates = self._still_changed(candidates, remembered)
         chunk.result.unchanged = len(chunk.users) - len(candidates)
         ledger = _Ledger(session, Terms(goal.goal, chunk.mapper, consent_of(session, goal.id), now), chunk.result)
         for facts, numbers in in_rounds(session, range(len(candidates)), lambda number: candidates[number].sought):
             ledger.apply_round(facts, [candidates[number] for number in numbers])
-        keep_users(session, goal.id, ledger.applied.values(), run_id=self._run.id)
-        keep_result(session, chunk.key, goal.id, chunk.result, now=now)
+        known = ledger.applied
+        if len(known) > FEW_USERS:
+            new = [user for user_id, user in known.items() if user_id not in remembered]
+            keep_new_users(session, goal.id, new, run_id=self._run.id)
+            known = {user_id: user for user_id, user in known.items() if user_id in remembered}
+        with together(session):
+            keep_users(session, goal.id, known.values(), run_id=self._run.id)
+            keep_result(session, chunk.key, goal.id, chunk.result, now=now)
         return chunk.result
 
-    def _still_changed(self, session: Session, candidates: Sequence[Candidate]) -> list[Candidate]:
+    def _still_changed(self, candidates: Sequence[Candidate], remembered: Mapping[str, Remembered]) -> list[Candidate]:
         """Leave out who was imported meanwhile, and say whose sums were counted already."""
-        remembered = find_users(session, self._run.goal.id, [each.user.user_id for each in candidates])
         still = []
         for each in candidates:
             last = remembered.get(each.user.user_id)
@@ -215,8 +238,23 @@ class _Ledger:
 
     def apply_round(self, facts: Facts, candidates: Sequence[Candidate]) -> None:
         """Apply users who have nothing to do with each other."""
-        changes: list[ProfileChange] = []
+        session, identifying = self._session, self._terms.mapper.definitions.identifying
         identities: dict[Identity, str] = {}
+        changes = self._plan(facts, candidates, identities)
+        if len(candidates) > FEW_USERS:
+            others: list[ProfileChange] = []
+            store_new_profiles(session, _only_new(changes, others), identifying)
+            moved = facts.by_identity.keys() & identities.keys()
+            link_new_identities(session, {each: identities[each] for each in identities if each not in moved})
+            changes, identities = iter(others), {each: identities[each] for each in moved}
+        with together(session):
+            store_profiles(session, list(changes), identifying)
+            link_identities(session, identities)
+
+    def _plan(
+        self, facts: Facts, candidates: Sequence[Candidate], identities: dict[Identity, str]
+    ) -> Iterator[ProfileChange]:
+        """Yield what is to be written of profiles, and note whose they are in ``identities``, where that is news."""
         newest: list[str] = []
         for candidate in candidates:
             user_id = candidate.user.user_id
@@ -239,11 +277,17 @@ class _Ledger:
                 if state in _WRITTEN:
                     newest.append(profile_id)
             if change is not None:
-                changes.append(change)
+                yield change
         self._result.note_newest(newest)
-        with together(self._session):
-            store_profiles(self._session, changes, self._terms.mapper.definitions.identifying)
-            link_identities(self._session, identities)
+
+
+def _only_new(changes: Iterable[ProfileChange], others: list[ProfileChange]) -> Iterator[ProfileChange]:
+    """Yield those of new profiles, and add the ``others`` to the list."""
+    for change in changes:
+        if change.before is None:
+            yield change
+        else:
+            others.append(change)
 
 
 def _digest(parts: Iterable[bytes]) -> bytes:

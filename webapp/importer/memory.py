@@ -1,6 +1,6 @@
 """What imports remember in the database: each user's digests of the last time, and the chunks that were applied."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from hashlib import blake2b
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from webapp.importer.mapping import DIGEST_BYTES, MappedUser
 from webapp.importer.models import AppliedChunk, ImportedUser
 from webapp.importer.results import ImportResult
-from webapp.rows import Lookup, insert_new, table_of, upsert
+from webapp.rows import Lookup, Row, insert_many, insert_new, table_of, upsert
 
 _users, _chunks = table_of(ImportedUser), table_of(AppliedChunk)
 _USERS = Lookup(
@@ -21,6 +21,15 @@ _USERS = Lookup(
     """,
     keys=[_users.c.goal_id, _users.c.user_id],
     columns=[_users.c.user_id, _users.c.digest, _users.c.sums],
+)
+_CHANGED = Lookup(
+    """
+    SELECT wanted.column2 FROM {wanted}
+    LEFT JOIN imported_users AS u ON u.goal_id = wanted.column1 AND u.user_id = wanted.column2
+    WHERE wanted.column2 IS NOT NULL AND (u.digest IS NULL OR u.digest <> wanted.column3)
+    """,
+    keys=[_users.c.goal_id, _users.c.user_id, _users.c.digest],
+    columns=[_users.c.user_id],
 )
 _CHUNKS = Lookup(
     """
@@ -32,6 +41,7 @@ _CHUNKS = Lookup(
 )
 
 _OF_LAST_TIME = "digest", "sums", "run_id"
+_COLUMNS = "goal_id", "user_id", *_OF_LAST_TIME
 
 
 class Remembered(NamedTuple):
@@ -61,21 +71,48 @@ def imported_user_ids(session: Session, goal_id: int, *, after: str, limit: int 
 
 def find_users(session: Session, goal_id: int, user_ids: Iterable[str]) -> dict[str, Remembered]:
     """Return what is remembered of users, by their ids."""
-    found = _USERS.find(session, [(goal_id, user_id) for user_id in dict.fromkeys(user_ids)])
-    return {user_id: Remembered(digest, sums) for user_id, digest, sums in found}
+    return ask_users(session, goal_id, user_ids)()
+
+
+def ask_users(session: Session, goal_id: int, user_ids: Iterable[str]) -> Callable[[], dict[str, Remembered]]:
+    """Ask what `find_users` returns, and return what reads the answer (`webapp.rows.together`)."""
+    found = _USERS.ask(session, [(goal_id, user_id) for user_id in dict.fromkeys(user_ids)])
+    return lambda: {user_id: Remembered(digest, sums) for user_id, digest, sums in found()}
+
+
+def ask_changed(session: Session, goal_id: int, users: Iterable[MappedUser]) -> Callable[[], set[str]]:
+    """Ask for the ids of those users of whom something else is remembered, or nothing; return what reads them.
+
+    The database compares: of a thousand users a run later, few or none come back.
+    """
+    found = _CHANGED.ask(session, [(goal_id, user.user_id, user.digest) for user in users])
+    return lambda: {user_id for (user_id,) in found()}
 
 
 def keep_users(session: Session, goal_id: int, users: Iterable[MappedUser], *, run_id: str) -> None:
     """Remember users as they are now, each once, and which run imported them."""
+    upsert(session, ImportedUser, _COLUMNS, _rows(goal_id, users, run_id), changing=_OF_LAST_TIME)
+
+
+def keep_new_users(session: Session, goal_id: int, users: Iterable[MappedUser], *, run_id: str) -> None:
+    """Do what `keep_users` does with very many users, of none of whom anything is remembered."""
+    insert_many(session, ImportedUser, _COLUMNS, _rows(goal_id, users, run_id))
+
+
+def _rows(goal_id: int, users: Iterable[MappedUser], run_id: str) -> list[Row]:
     # In order, since that is how an index grows fastest.
-    rows = sorted((goal_id, user.user_id, user.digest, user.sums, run_id) for user in users)
-    upsert(session, ImportedUser, ("goal_id", "user_id", *_OF_LAST_TIME), rows, changing=_OF_LAST_TIME)
+    return sorted((goal_id, user.user_id, user.digest, user.sums, run_id) for user in users)
 
 
 def find_result(session: Session, key: ChunkKey) -> ImportResult | None:
     """Return what came of a chunk if its run has applied it."""
-    found = _CHUNKS.find(session, [key])
-    return ImportResult.from_json(found[0][0]) if found else None
+    return ask_result(session, key)()
+
+
+def ask_result(session: Session, key: ChunkKey) -> Callable[[], ImportResult | None]:
+    """Ask what `find_result` returns, and return what reads the answer."""
+    found = _CHUNKS.ask(session, [key])
+    return lambda: next((ImportResult.from_json(result) for (result,) in found()), None)
 
 
 def keep_result(session: Session, key: ChunkKey, goal_id: int, result: ImportResult, *, now: datetime) -> None:

@@ -1,6 +1,6 @@
 """Writing profiles, many in one go. Who calls this has decided what changes, and has locked what it is about."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -9,9 +9,10 @@ from sqlalchemy.orm import Session
 from webapp.profiles.definitions import IDENTIFIER_COLUMNS, identifier_rows
 from webapp.profiles.facts import Identity, StoredProfile
 from webapp.profiles.models import Profile, ProfileIdentifier, ProfileIdentity
-from webapp.rows import Row, delete_rows, insert_missing, upsert
+from webapp.rows import Row, delete_rows, insert_many, insert_missing, upsert
 
 _PROFILE_COLUMNS = ("id", "properties", "told_at", "created_at", "modified_at")
+_IDENTITY_COLUMNS = ("issuer", "subject", "profile_id")
 
 
 class ProfileChange(NamedTuple):
@@ -59,7 +60,28 @@ def store_profiles(session: Session, changes: Sequence[ProfileChange], identifyi
     insert_missing(session, ProfileIdentifier, IDENTIFIER_COLUMNS, new)
 
 
+def store_new_profiles(session: Session, changes: Iterable[ProfileChange], identifying: frozenset[str]) -> None:
+    """Write very many profiles, all of them new, and what finds them. ``changes`` are taken one after the other."""
+    identifiers: list[Row] = []
+
+    def rows() -> Iterator[Row]:
+        for _, profile, changed in changes:
+            for name in identifying:
+                if name in changed:
+                    identifiers.extend(identifier_rows(profile.id, name, changed[name]))
+            yield profile.id, profile.properties, profile.told_at, profile.modified_at, profile.modified_at
+
+    insert_many(session, Profile, _PROFILE_COLUMNS, rows())
+    insert_many(session, ProfileIdentifier, IDENTIFIER_COLUMNS, identifiers)
+
+
+def link_new_identities(session: Session, identities: Mapping[Identity, str]) -> None:
+    """Do what `link_identities` does with very many users, none of whom was linked before."""
+    rows = ((issuer, subject, profile_id) for (issuer, subject), profile_id in identities.items())
+    insert_many(session, ProfileIdentity, _IDENTITY_COLUMNS, rows)
+
+
 def link_identities(session: Session, identities: Mapping[Identity, str]) -> None:
     """Remember of which profile each Auth0 user (issuer and subject) is the person."""
     rows = [(issuer, subject, profile_id) for (issuer, subject), profile_id in identities.items()]
-    upsert(session, ProfileIdentity, ("issuer", "subject", "profile_id"), rows, changing=("profile_id",))
+    upsert(session, ProfileIdentity, _IDENTITY_COLUMNS, rows, changing=("profile_id",))
