@@ -4,7 +4,7 @@ A group of posts reads and writes few rows in each of several tables. There, SQL
 rows takes far longer than the database's work. Anything else goes by SQLAlchemy as usual.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cache, lru_cache
@@ -12,7 +12,7 @@ from itertools import chain, islice
 from typing import Any, cast
 
 import orjson
-from sqlalchemy import JSON, Column, Connection, Dialect, LargeBinary, Table
+from sqlalchemy import JSON, Column, Connection, Dialect, LargeBinary, String, Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeEngine
@@ -41,9 +41,9 @@ class Lookup:
     ) -> None:
         self._query = query
         self._columns = tuple(columns)
-        self._part_names = [f"column{place}" for place in range(1, len(keys) + 1)]
-        parts = ", ".join(f"{name} {_type_of(key)}" for name, key in zip(self._part_names, keys, strict=True))
-        self._for_postgresql = query.format(wanted=f"json_to_recordset(%s::json) AS wanted ({parts})")
+        self._parts = len(keys)
+        types = {f"column{place}": _type_of(key) for place, key in enumerate(keys, start=1)}
+        self._for_postgresql = query.format(wanted=f"({_given_rows(types)}) AS wanted")
         if is_locking:
             self._for_postgresql += " FOR UPDATE OF p"
         self._for_sqlite: dict[int, str] = {}
@@ -61,18 +61,18 @@ class Lookup:
         if connection.dialect.name == "sqlite":
             cursors = [self._ask_sqlite(connection, some) for some in _batched(keys, _MOST_KEYS)]
         else:
-            cursors = [run_by_driver(connection, self._for_postgresql, [_document(self._part_names, keys)])]
+            cursors = [run_by_driver(connection, self._for_postgresql, _documents(keys))]
         return lambda: self._read([row for cursor in cursors for row in cursor.fetchall()], connection.dialect)
 
     def _ask_sqlite(self, connection: Connection, keys: list[Row]) -> Any:
         # In sizes of powers of two, so that few statements have to be kept. NULL is no key of anything.
         size = 1 << (len(keys) - 1).bit_length()
         statement = self._for_sqlite.get(size) or self._prepare_for_sqlite(size)
-        none = [None] * (size - len(keys)) * len(self._part_names)
+        none = [None] * (size - len(keys)) * self._parts
         return run_by_driver(connection, statement, [part for key in keys for part in key] + none)
 
     def _prepare_for_sqlite(self, size: int) -> str:
-        values = ", ".join([_places(len(self._part_names))] * size)
+        values = ", ".join([_places(self._parts)] * size)
         statement = self._for_sqlite[size] = self._query.format(wanted=f"(VALUES {values}) AS wanted")
         return statement
 
@@ -140,8 +140,7 @@ def delete_rows(session: Session, model: type[Base], rows: Sequence[Row]) -> Non
         return
     connection = session.connection()
     if connection.dialect.name != "sqlite":
-        names = [column.name for column in table_of(model).primary_key]
-        run_by_driver(connection, _postgresql_delete(model), [_document(names, rows)])
+        run_by_driver(connection, _postgresql_delete(model), _documents(rows))
         return
     for row in rows:  # asked for several keys at once, SQLite would read the whole table
         run_by_driver(connection, _sqlite_delete(model), row)
@@ -172,7 +171,7 @@ def _insert(session: Session, model: type[Base], names: tuple[str, ...], rows: S
     connection = session.connection()
     if connection.dialect.name != "sqlite":
         statement = _postgresql_insert(model, names, on_conflict)
-        return cast("int", run_by_driver(connection, statement, [_document(names, rows)]).rowcount)
+        return cast("int", run_by_driver(connection, statement, _documents(rows)).rowcount)
     values = _sqlite_values(_sqlite_writers(model, names, connection.dialect), rows)
     count = start = 0
     while start < len(rows):
@@ -218,13 +217,9 @@ def _sqlite_writer(kind: TypeEngine[Any], dialect: Dialect) -> Convert:
 
 @cache
 def _postgresql_insert(model: type[Base], names: tuple[str, ...], on_conflict: str) -> str:
-    # All rows as one document: the driver would send, and PostgreSQL run, a statement for each.
-    columns = ", ".join(f"{name} {_type_of(table_of(model).c[name])}" for name in names)
-    listed = ", ".join(names)
-    return (
-        f"INSERT INTO {table_of(model)} ({listed}) SELECT {listed} "  # noqa: S608, all names are the models'
-        f"FROM json_to_recordset(%s::json) AS new ({columns}) {on_conflict}"
-    )
+    # All rows at once: the driver would send, and PostgreSQL run, a statement for each.
+    given = _given_rows({name: _type_of(table_of(model).c[name]) for name in names})
+    return f"INSERT INTO {table_of(model)} ({', '.join(names)}) {given} {on_conflict}"
 
 
 @cache
@@ -265,18 +260,31 @@ def _sqlite_delete(model: type[Base]) -> str:
 @cache
 def _postgresql_delete(model: type[Base]) -> str:
     key = table_of(model).primary_key.columns
-    columns = ", ".join(f"{column.name} {_type_of(column)}" for column in key)
+    given = _given_rows({column.name: _type_of(column) for column in key})
     is_it = " AND ".join(f"{column} = gone.{column.name}" for column in key)
-    return f"DELETE FROM {table_of(model)} USING json_to_recordset(%s::json) AS gone ({columns}) WHERE {is_it}"  # noqa: S608
+    return f"DELETE FROM {table_of(model)} USING ({given}) AS gone WHERE {is_it}"  # noqa: S608, all names are the models'
 
 
-def _document(names: Sequence[str], rows: Iterable[Row]) -> str:
-    """Return ``rows`` as a JSON document that PostgreSQL reads as rows."""
-    return orjson.dumps([dict(zip(names, map(_as_json, row), strict=True)) for row in rows]).decode()
+def _given_rows(types: Mapping[str, str]) -> str:
+    """Return the query for the rows of `_documents`, with columns of these names and types.
+
+    A JSON array for each column takes PostgreSQL a third or a quarter of the time of one with an object for each row.
+    """
+    columns = ", ".join(f"{name}::{kind} AS {name}" for name, kind in types.items())
+    texts = ", ".join(["json_array_elements_text(%s::json)"] * len(types))
+    return f"SELECT {columns} FROM ROWS FROM ({texts}) AS given ({', '.join(types)})"  # noqa: S608, names of columns
 
 
-def _as_json(value: object) -> object:
-    return f"\\x{value.hex()}" if isinstance(value, bytes) else value
+def _documents(rows: Collection[Row]) -> list[str]:
+    """Return each column of ``rows`` as a JSON array. Documents among the values are objects or arrays."""
+    return [orjson.dumps(column, default=_hexadecimal).decode() for column in zip(*rows, strict=True)]
+
+
+def _hexadecimal(value: object) -> str:
+    """Write bytes as PostgreSQL reads them."""
+    if isinstance(value, bytes):
+        return f"\\x{value.hex()}"
+    raise TypeError
 
 
 def _batched(keys: Collection[Row], size: int) -> Iterator[list[Row]]:
@@ -290,6 +298,8 @@ def _places(count: int) -> str:
 
 
 def _type_of(column: Column[Any]) -> str:
+    if isinstance(column.type, String):  # a cast to a type of limited length would cut the text off
+        return "TEXT"
     return column.type.compile(postgresql.dialect())  # type: ignore[no-untyped-call]
 
 
