@@ -3,7 +3,7 @@
 The caller opens the transaction.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
@@ -29,7 +29,17 @@ from webapp.connections.models import Connection, ImportGoalRow, MappingRow
 from webapp.connections.saving import Change, record_change
 from webapp.errors import NotFoundError
 from webapp.profiles.objectives import rule_for
+from webapp.rows import Lookup, table_of
 
+_goals, _connections = table_of(ImportGoalRow), table_of(Connection)
+_OBJECTIVES = Lookup(
+    """
+    SELECT c.objectives FROM {wanted} CROSS JOIN goals AS g CROSS JOIN connections AS c
+    WHERE g.id = wanted.column1 AND c.id = g.connection_id
+    """,
+    keys=[_goals.c.id],
+    columns=[_connections.c.objectives],
+)
 _SETTINGS = ("databases", "database_property", "enable_batch", "enable_webhook", "mode", "deletion_policy")
 """Fields of the goal that stand in the column ``import_settings``."""
 
@@ -76,13 +86,19 @@ def live_import_goal(row: ImportGoalRow, *, allow_loopback: bool) -> LiveImportG
     return LiveImportGoal(row.id, to_import_goal(row), row.is_on and row.connection.is_on, tenant)
 
 
-def consent_of(session: Session, goal_id: int) -> ConsentRule | None:
-    """Return what the objectives of a goal's connection come to now. Raises NotFoundError if the goal is gone."""
-    query = select(Connection.objectives).join(ImportGoalRow).where(ImportGoalRow.id == goal_id)
-    objectives = session.scalars(query).one_or_none()
-    if objectives is None:
+def ask_consent(session: Session, goal_id: int) -> Callable[[], ConsentRule | None]:
+    """Ask what the objectives of a goal's connection come to now.
+
+    What is returned reads the answer (`webapp.rows.together`), and raises NotFoundError if the goal is gone.
+    """
+    found = _OBJECTIVES.ask(session, [(goal_id,)])
+
+    def read() -> ConsentRule | None:
+        for (objectives,) in found():
+            return rule_for(session, objectives)
         raise NotFoundError("The import goal was deleted.")
-    return rule_for(session, objectives)
+
+    return read
 
 
 def to_import_goal(row: ImportGoalRow) -> ImportGoal:

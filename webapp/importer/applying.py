@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
-from webapp.connections.import_saving import LiveImportGoal, consent_of
+from webapp.connections.import_saving import LiveImportGoal, ask_consent
 from webapp.database import Database
 from webapp.importer.conflicts import keep_conflicts
 from webapp.importer.mapping import DIGEST_BYTES, Elsewhere, MappedUser, UserMapper
@@ -28,7 +28,7 @@ from webapp.importer.planning import Candidate, Terms, candidate_of, plan_user
 from webapp.importer.reading import BrokenLine, UnreadableFileError, User
 from webapp.importer.results import ImportProblem, ImportResult
 from webapp.profiles.consent import CONSENT_PROPERTIES
-from webapp.profiles.definitions import Definitions, hold_definitions, read_definitions
+from webapp.profiles.definitions import Definitions, ask_definitions, hold_definitions, read_definitions
 from webapp.profiles.embedded import lock_all_identifiers, lock_identifiers
 from webapp.profiles.facts import Facts, Identity
 from webapp.profiles.linking import identifiers_to_lock
@@ -137,14 +137,9 @@ class ChunkApplier:
 
     def _apply_once(self, entries: Sequence[Entry], now: datetime, step: Step | None) -> ImportResult:
         with self._database.reading() as session:
-            chunk = self._map(entries, read_definitions(session, self._properties), step)
-            with together(session):
-                earlier = ask_result(session, chunk.key)
-                news = ask_changed(session, self._run.goal.id, () if self._run.is_full else chunk.users)
-            if (applied := earlier()) is not None:
-                return applied
-            changed_ids = news()
-        changed = [user for user in chunk.users if self._run.is_full or user.user_id in changed_ids]
+            chunk, earlier, changed = self._look(session, entries, step)
+        if earlier is not None:
+            return earlier
         if not changed:
             chunk.result.unchanged = len(chunk.users)
             return chunk.result
@@ -154,6 +149,22 @@ class ChunkApplier:
             if self._run.is_dry:
                 raise _DryRunError
         return result
+
+    def _look(
+        self, session: Session, entries: Sequence[Entry], step: Step | None
+    ) -> tuple[_Chunk, ImportResult | None, list[MappedUser]]:
+        """Return the chunk, what came of it if it was applied before, and who has changed since the last import."""
+        # Nearly always they are what they were a chunk ago, so that they are asked for along with all else.
+        definitions = self._mapper.definitions if self._mapper else read_definitions(session, self._properties)
+        while True:
+            chunk = self._map(entries, definitions, step)
+            with together(session):
+                defined = ask_definitions(session, self._properties)
+                earlier = ask_result(session, chunk.key)
+                news = ask_changed(session, self._run.goal.id, () if self._run.is_full else chunk.users)
+            if (definitions := defined()) == chunk.mapper.definitions:
+                ids = news()
+                return chunk, earlier(), [each for each in chunk.users if self._run.is_full or each.user_id in ids]
 
     @property
     def _properties(self) -> frozenset[str]:
@@ -197,12 +208,13 @@ class ChunkApplier:
             # Whoever else brings this chunk has waited for the locks: it is applied by now, or this is the first.
             earlier = ask_result(session, chunk.key)
             users = ask_users(session, goal.id, [each.user.user_id for each in candidates])
+            consent = ask_consent(session, goal.id)
         if (applied := earlier()) is not None:
             return applied
         remembered = users()
         candidates = self._still_changed(candidates, remembered)
         chunk.result.unchanged = len(chunk.users) - len(candidates)
-        ledger = _Ledger(session, Terms(goal.goal, chunk.mapper, consent_of(session, goal.id), now), chunk.result)
+        ledger = _Ledger(session, Terms(goal.goal, chunk.mapper, consent(), now), chunk.result)
         for facts, numbers in in_rounds(session, range(len(candidates)), lambda number: candidates[number].sought):
             ledger.apply_round(facts, [candidates[number] for number in numbers])
         known = ledger.applied

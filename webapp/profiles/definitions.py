@@ -1,6 +1,6 @@
 """Profile property definitions: which there are, of which type, and which find a profile."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -84,15 +84,21 @@ def property_types(session: Session, property_ids: Collection[str]) -> dict[str,
 
 def read_definitions(session: Session, property_ids: Collection[str]) -> Definitions:
     """Return what is defined of ``property_ids``."""
-    return _definitions_of(_DEFINITIONS.find(session, [(name,) for name in property_ids]))
+    return ask_definitions(session, property_ids)()
+
+
+def ask_definitions(session: Session, property_ids: Collection[str]) -> Callable[[], Definitions]:
+    """Ask what `read_definitions` returns, and return what reads the answer (`webapp.rows.together`)."""
+    found = _DEFINITIONS.ask(session, [(name,) for name in property_ids])
+    return lambda: _definitions_of(found())
 
 
 def hold_definitions(session: Session, property_ids: Collection[str]) -> Definitions:
     """Return what is defined of ``property_ids``, and let it stay so until this transaction ends."""
     with together(session):
         hold_property_set(session)
-        found = _DEFINITIONS.ask(session, [(name,) for name in property_ids])
-    return _definitions_of(found())
+        found = ask_definitions(session, property_ids)
+    return found()
 
 
 def _definitions_of(rows: Sequence[Row]) -> Definitions:
