@@ -12,6 +12,7 @@ from tools.bench.contestants import Stage
 from tools.bench.crowd import bench_crowd, crowd_targets
 from tools.bench.exports import write_exports
 from tools.bench.imports import (
+    MEMORY_USERS,
     bench_imports,
     import_figures,
     import_table,
@@ -58,7 +59,7 @@ def main() -> None:
         "--profiles", type=int, default=100_000, help="of the crowded store (default: 100000; 0: without)"
     )
     parser.add_argument("--part", choices=PARTS, action="append", help="only this one")
-    parser.add_argument("--users", type=int, default=50_000, help="of the imported files (default: 50000)")
+    parser.add_argument("--users", type=int, default=200_000, help="of the imported files (default: 200000)")
     parser.add_argument("--import-rounds", type=int, default=3, help="how often they are imported (default: 3)")
     options = parser.parse_args()
     RESULTS.parent.mkdir(exist_ok=True)
@@ -125,7 +126,7 @@ def bench_all_imports(
         print(f"\n{import_table(f'Imports into {database}', readings)}", flush=True)
         targets += import_targets(database, readings)
     if sys.platform == "linux":  # others do not tell how much memory a process had
-        results["worker's peak bytes, by users"] = peaks = worker_memory(stage, users)
+        results["worker's peak bytes, by users"] = peaks = worker_memory(stage, min(users, MEMORY_USERS))
         targets += memory_targets(peaks)
     return targets
 
