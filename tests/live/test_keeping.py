@@ -219,12 +219,18 @@ def test_a_deleted_goal_does_not_harm_the_others_items(make_shop: Callable[..., 
     assert dropped(shop) == 0
 
 
+def keeping_threads() -> set[threading.Thread]:
+    """Return the threads of this keeper, and those of earlier tests that still wait for more."""
+    return {thread for thread in threading.enumerate() if thread.name == THREAD}
+
+
 def test_the_thread_ends_when_nothing_comes(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    # given a keeper, and threads of others
     monkeypatch.setattr(keeping, "IDLE_SECONDS", 0.1)
-    keeper_of(shop)
-    wait_until(lambda: THREAD not in {thread.name for thread in threading.enumerate()})
+    others = keeping_threads()
+    # when something comes, and then nothing for a while, then its thread ends
     shop.post("x")
-    wait_until(lambda: THREAD not in {thread.name for thread in threading.enumerate()})
+    wait_until(lambda: keeping_threads() <= others)
     assert len(kept(shop)) == 1
     # and there is another for what comes later
     shop.post("x")
@@ -233,7 +239,7 @@ def test_the_thread_ends_when_nothing_comes(shop: Shop, monkeypatch: pytest.Monk
 
 def test_the_thread_waits_for_more(shop: Shop) -> None:
     # given something that came and was written, though nobody asked for it
-    keeper, number = keeper_of(shop), goal_id(shop)
+    keeper, number, others = keeper_of(shop), goal_id(shop), keeping_threads()
 
     def count() -> int:
         with shop.database.reading() as session:
@@ -241,11 +247,11 @@ def test_the_thread_waits_for_more(shop: Shop) -> None:
 
     keeper.keep(an_item(number))
     wait_until(lambda: count() == 1)
-    before = {thread.ident for thread in threading.enumerate() if thread.name == THREAD}
+    before = keeping_threads() - others
     # when something comes later, then the same thread writes it
     keeper.keep(an_item(number))
     wait_until(lambda: count() == 2)
-    assert before == {thread.ident for thread in threading.enumerate() if thread.name == THREAD}
+    assert before == keeping_threads() - others
     assert len(before) == 1
 
 
