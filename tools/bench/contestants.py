@@ -1,4 +1,4 @@
-"""Who takes part in the token bench: Websync, its Express peer, and two servers that do nothing."""
+"""Who takes part in the token bench: Websync, its Express peer, the least in Python, and two that do nothing."""
 
 import json
 import subprocess
@@ -107,6 +107,21 @@ def express(stage: Stage, issuer: Tenant, database_url: str) -> Iterator[TokenSe
     command = [node(), str(PEER / "server.mjs")]
     with running("Express", command, port, folder=stage.folder, cores=stage.cores, environment=environment) as server:
         yield TokenServer(server, database_url, _express_request, _express_sums)
+
+
+@contextmanager
+def barest(stage: Stage, issuer: Tenant, database_url: str) -> Iterator[TokenServer]:
+    """Run the least that a server in Python has to do, on an empty SQLite database. Raises StartError."""
+    port = free_port()
+    environment = {
+        "ISSUER_BASE_URL": issuer.base_url,
+        "CLAIM_NAMESPACE": NAMESPACE,
+        "DATABASE": str(make_url(database_url).database),
+    }
+    command = [sys.executable, "-m", "tools.bench.barest", str(port), str(THREADS)]
+    name = "least in Python"
+    with running(name, command, port, folder=stage.folder, cores=stage.cores, environment=environment) as server:
+        yield TokenServer(server, database_url, _websync_request, _express_sums)
 
 
 def apply_configuration(

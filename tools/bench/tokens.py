@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tools.bench.contestants import Stage, TokenServer, express, noop, websync
+from tools.bench.contestants import Stage, TokenServer, barest, express, noop, websync
 from tools.bench.databases import MakeDatabase, postgresql, sqlite, stored_properties
 from tools.bench.load import BenchError, Load, run_load
 from tools.bench.rates import bare_verification
@@ -26,6 +26,7 @@ BARE = "bare RSA verification"
 WSGI, FLASK, HEALTH = "WSGI no-op", "Flask no-op", "Websync no-op"
 DISTINCT, REPEAT = "Websync, distinct tokens", "Websync, repeated tokens"
 PEER_DISTINCT, PEER_REPEAT = "Express, distinct tokens", "Express, repeated tokens"
+LEAST_DISTINCT, LEAST_REPEAT = "least in Python, distinct", "least in Python, repeated"
 
 # Must and aim, from docs/performance.md.
 _TO_FLASK = {"SQLite": (0.30, 0.50), "PostgreSQL": (0.25, 0.40)}
@@ -102,6 +103,9 @@ def bench_tokens(plan: Plan, stage: Stage, issuer: Tenant, posts: Sequence[Post]
         if plan.has_peer:
             peer = stack.enter_context(express(stage, issuer, make_database("express")))
             posters[PEER_DISTINCT, PEER_REPEAT] = Poster(peer, stage)
+        if database == "SQLite":
+            least = stack.enter_context(barest(stage, issuer, make_database("least")))
+            posters[LEAST_DISTINCT, LEAST_REPEAT] = Poster(least, stage)
         for poster in posters.values():
             poster.warm_up(posts[:WARM_UP_TOKENS])
         rounds: dict[str, list[Load]] = {}
