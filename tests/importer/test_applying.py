@@ -1,12 +1,14 @@
 """From a chunk of users to profiles: whose they are, consent, what is unchanged, and each chunk once."""
 
 import threading
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
 
 from snippets.goals import PROFILE_ID, IdentifierLink, MergeStrategy
 from tests.factories import write_profile
@@ -20,7 +22,7 @@ from webapp.errors import NotFoundError
 from webapp.importer import applying
 from webapp.importer.applying import FEW_USERS, MAX_CHUNK_USERS, Entry, ImportRun
 from webapp.importer.importing import import_users
-from webapp.importer.memory import forget_users
+from webapp.importer.memory import ask_changed, forget_users
 from webapp.importer.models import AppliedChunk, ImportedUser
 from webapp.importer.planning import CONFLICT
 from webapp.importer.reading import BrokenLine, User
@@ -392,6 +394,33 @@ def test_another_type_of_a_property_makes_everybody_changed(tenant: Tenant) -> N
     # then the next import brings it in that form
     assert tenant.run(goal, with_plan("1.50")).states == {MODIFIED: 1}
     assert tenant.values("auth0|ann")["plan"] == ["1.5"]
+
+
+@pytest.mark.parametrize("few", [FEW_USERS, 0], ids=["as few", "as many"])
+def test_a_property_that_changes_while_users_are_looked_up_is_taken_as_it_is_now(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    # given a text that becomes a number just when an import has found out who has changed
+    monkeypatch.setattr(applying, "FEW_USERS", few)
+    goal = tenant.save()
+    looks = 0
+
+    def look(session: Session, *arguments: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        found = ask_changed(session, *arguments)()
+        if looks == 1:
+            session.rollback()
+            with tenant.database.transaction() as other:
+                other.get_one(PropertyDefinition, "plan").property_type = PropertyType.DECIMAL
+        return lambda: found
+
+    monkeypatch.setattr(applying, "ask_changed", look)
+    monkeypatch.setattr(applying, "together", nullcontext)  # so that the answer can be read at once
+    # when it goes on, then it looks anew, and writes what the property holds now
+    assert tenant.run(goal, with_plan("1.50")).states == {CREATED: 1}
+    assert tenant.values("auth0|ann")["plan"] == ["1.5"]
+    assert looks > 1
 
 
 def test_who_was_forgotten_is_new(tenant: Tenant) -> None:

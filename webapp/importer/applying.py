@@ -28,7 +28,7 @@ from webapp.importer.planning import Candidate, Terms, candidate_of, plan_user
 from webapp.importer.reading import BrokenLine, UnreadableFileError, User
 from webapp.importer.results import ImportProblem, ImportResult
 from webapp.profiles.consent import CONSENT_PROPERTIES
-from webapp.profiles.definitions import Definitions, ask_definitions, hold_definitions, read_definitions
+from webapp.profiles.definitions import Definitions, ask_definitions, hold_property_set, read_definitions
 from webapp.profiles.embedded import lock_all_identifiers, lock_identifiers
 from webapp.profiles.facts import Facts, Identity
 from webapp.profiles.linking import identifiers_to_lock
@@ -77,6 +77,10 @@ class Step(NamedTuple):
 
 class _DryRunError(Exception):
     """Takes everything back."""
+
+
+class _OtherDefinitionsError(Exception):
+    """Takes everything back: somebody has changed a property since the chunk was mapped."""
 
 
 class _Chunk(NamedTuple):
@@ -130,7 +134,10 @@ class ChunkApplier:
         Raises:
             NotFoundError: the goal was deleted meanwhile.
         """
-        result = self._apply_once(entries, now, step)
+        while True:
+            with suppress(_OtherDefinitionsError):  # then look anew
+                result = self._apply_once(entries, now, step)
+                break
         if not self._run.is_dry:
             keep_conflicts(self._database, self._run.goal, result.conflicts, now=now)
         return result
@@ -145,7 +152,7 @@ class ChunkApplier:
             return chunk.result
         result = chunk.result
         with suppress(_DryRunError), self._database.transaction() as session:
-            result = self._apply(session, entries, chunk, changed, now)
+            result = self._apply(session, chunk, [candidate_of(chunk.mapper, user) for user in changed], now)
             if self._run.is_dry:
                 raise _DryRunError
         return result
@@ -189,41 +196,43 @@ class ChunkApplier:
         key = step_key(self._run.id, step.name) if step else ChunkKey(self._run.id, _digest(parts))
         return _Chunk(self._mapper, key, users, result, step)
 
-    def _apply(
-        self, session: Session, entries: Sequence[Entry], chunk: _Chunk, changed: Sequence[MappedUser], now: datetime
-    ) -> ImportResult:
-        is_small, goal = len(changed) <= FEW_USERS, self._run.goal
-        if is_small:
-            definitions = hold_definitions(session, self._properties)
-        else:
-            lock_all_identifiers(session)
-            definitions = read_definitions(session, self._properties)
-        if definitions != chunk.mapper.definitions:
-            chunk = self._map(entries, definitions, chunk.step)
-            changed = chunk.users
-        candidates = [candidate_of(chunk.mapper, user) for user in changed]
+    def _apply(self, session: Session, chunk: _Chunk, candidates: Sequence[Candidate], now: datetime) -> ImportResult:
+        goal, is_small = self._run.goal, len(candidates) <= FEW_USERS
         with together(session):
             if is_small:
+                hold_property_set(session)
                 lock_identifiers(session, set().union(*(identifiers_to_lock(each.sought) for each in candidates)))
+            else:
+                lock_all_identifiers(session)
+            defined = ask_definitions(session, self._properties)
             # Whoever else brings this chunk has waited for the locks: it is applied by now, or this is the first.
             earlier = ask_result(session, chunk.key)
             users = ask_users(session, goal.id, [each.user.user_id for each in candidates])
             consent = ask_consent(session, goal.id)
+        if defined() != chunk.mapper.definitions:
+            raise _OtherDefinitionsError
         if (applied := earlier()) is not None:
             return applied
         remembered = users()
         candidates = self._still_changed(candidates, remembered)
         chunk.result.unchanged = len(chunk.users) - len(candidates)
         ledger = _Ledger(session, Terms(goal.goal, chunk.mapper, consent(), now), chunk.result)
-        for facts, numbers in in_rounds(session, range(len(candidates)), lambda number: candidates[number].sought):
-            ledger.apply_round(facts, [candidates[number] for number in numbers])
-        known = ledger.applied
-        if len(known) > FEW_USERS:
-            new = [user for user_id, user in known.items() if user_id not in remembered]
-            keep_new_users(session, goal.id, new, run_id=self._run.id)
-            known = {user_id: user for user_id, user in known.items() if user_id in remembered}
-        with together(session):
-            keep_users(session, goal.id, known.values(), run_id=self._run.id)
+        for facts, numbers, is_last in in_rounds(
+            session, range(len(candidates)), lambda number: candidates[number].sought
+        ):
+            changes, identities = ledger.apply_round(facts, [candidates[number] for number in numbers])
+            known = ledger.applied
+            if is_last and len(known) > FEW_USERS:
+                new = [user for user_id, user in known.items() if user_id not in remembered]
+                keep_new_users(session, goal.id, new, run_id=self._run.id)
+                known = {user_id: user for user_id, user in known.items() if user_id in remembered}
+            with together(session):
+                store_profiles(session, changes, chunk.mapper.definitions.identifying)
+                link_identities(session, identities)
+                if is_last:
+                    keep_users(session, goal.id, known.values(), run_id=self._run.id)
+                    keep_result(session, chunk.key, goal.id, chunk.result, now=now)
+        if not candidates:
             keep_result(session, chunk.key, goal.id, chunk.result, now=now)
         return chunk.result
 
@@ -248,20 +257,23 @@ class _Ledger:
         self._result = result
         self.applied: dict[str, MappedUser] = {}
 
-    def apply_round(self, facts: Facts, candidates: Sequence[Candidate]) -> None:
-        """Apply users who have nothing to do with each other."""
-        session, identifying = self._session, self._terms.mapper.definitions.identifying
+    def apply_round(
+        self, facts: Facts, candidates: Sequence[Candidate]
+    ) -> tuple[Sequence[ProfileChange], Mapping[Identity, str]]:
+        """Plan users who have nothing to do with each other, and return what is still to be written.
+
+        Where they are many, whatever is new is written here.
+        """
         identities: dict[Identity, str] = {}
         changes = self._plan(facts, candidates, identities)
-        if len(candidates) > FEW_USERS:
-            others: list[ProfileChange] = []
-            store_new_profiles(session, _only_new(changes, others), identifying)
-            moved = facts.by_identity.keys() & identities.keys()
-            link_new_identities(session, {each: identities[each] for each in identities if each not in moved})
-            changes, identities = iter(others), {each: identities[each] for each in moved}
-        with together(session):
-            store_profiles(session, list(changes), identifying)
-            link_identities(session, identities)
+        if len(candidates) <= FEW_USERS:
+            return list(changes), identities
+        others: list[ProfileChange] = []
+        identifying = self._terms.mapper.definitions.identifying
+        store_new_profiles(self._session, _only_new(changes, others), identifying)
+        moved = facts.by_identity.keys() & identities.keys()
+        link_new_identities(self._session, {each: identities[each] for each in identities if each not in moved})
+        return others, {each: identities[each] for each in moved}
 
     def _plan(
         self, facts: Facts, candidates: Sequence[Candidate], identities: dict[Identity, str]

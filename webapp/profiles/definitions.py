@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from snippets.goals import PROFILE_ID, Direction, IdentifierLink, MergeStrategy, WebGoal
@@ -159,7 +159,7 @@ def hold_property_set(session: Session) -> None:
 def lock_property_set(session: Session) -> None:
     """Wait for everybody who relies on the definitions of before. A transaction that only holds them must not ask."""
     if session.get_bind().dialect.name != "sqlite":
-        session.execute(select(func.pg_advisory_xact_lock(_PROPERTY_SET_LOCK)))
+        run_by_driver(session.connection(), "SELECT pg_advisory_xact_lock(%s)", [_PROPERTY_SET_LOCK])
 
 
 def _index_stored_values(session: Session, property_id: str) -> None:

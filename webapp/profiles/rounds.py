@@ -5,6 +5,7 @@ that each finds what the one before left.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -13,10 +14,16 @@ from webapp.profiles.facts import Facts, Sought, find_facts
 from webapp.profiles.linking import identifiers_to_lock
 
 
-def in_rounds(
-    session: Session, numbers: Sequence[int], sought: Callable[[int], Sought]
-) -> Iterator[tuple[Facts, list[int]]]:
-    """Yield the facts and the ``numbers`` of a round, until none is left.
+class Round(NamedTuple):
+    """Numbers of people who have nothing to do with each other, and the facts about them."""
+
+    facts: Facts
+    numbers: list[int]
+    is_last: bool
+
+
+def in_rounds(session: Session, numbers: Sequence[int], sought: Callable[[int], Sought]) -> Iterator[Round]:
+    """Yield rounds with the ``numbers``, until none is left.
 
     ``sought`` says what may lead to the profile of the person with this number; it is asked anew in each round. The
     caller has locked all of it, and writes what a round comes to before the next one.
@@ -34,5 +41,5 @@ def in_rounds(
                 touched |= {(PROFILE_ID, found) for found in facts.candidates(each)}
             (first if taken.isdisjoint(touched) else later).append(number)
             taken |= touched  # also of one that has to wait: nobody overtakes it
-        yield facts, first
+        yield Round(facts, first, is_last=not later)
         waiting = later

@@ -95,8 +95,8 @@ def apply_posts(session: Session, posts: Sequence[Post]) -> list[Applied | Websy
         # Who else brings one of these posts waits for the locks: a receipt is here by now, or this is the first.
         receipts = ask_receipts(session, {(post.goal.id, post.digest) for post in posts})
     ledger = _Ledger(session, posts, visits, definitions, receipts())
-    for facts, numbers in in_rounds(session, range(len(posts)), ledger.sought):
-        ledger.apply_round(facts, numbers)
+    for each in in_rounds(session, range(len(posts)), ledger.sought):
+        ledger.apply_round(each.facts, each.numbers)
     sweep_sometimes(session, [post.digest for post in posts], now=posts[0].now)
     return [ledger.applied[number] for number in range(len(posts))]
 
