@@ -116,8 +116,7 @@ class UserMapper:
         self._goal = goal
         self._issuer = issuer
         self._names: list[str] = []
-        self._members: list[tuple[int, str, str, Path]] = []
-        self._paths: dict[int, Path] = {}
+        self._paths: list[tuple[int, str, Path, Path]] = []
         self._place("user_id")
         self._verified_places = {field: self._place(verified_by) for field, verified_by in VERIFIED_BY.items()}
         self._links = [self._link(link, position) for position, link in enumerate(goal.links)]
@@ -142,16 +141,19 @@ class UserMapper:
         fields = user.fields
         get = fields.get
         values: list[Any] = list(map(get, self._names))
-        for place, parent, member, path in self._members:
-            if values[place] is None:  # else the export has it under the path as its name
-                found = get(parent)
-                values[place] = found.get(member) if type(found) is dict else _walk(fields, path)
-        for place, path in self._paths.items():
-            if values[place] is None:
-                values[place] = _walk(fields, path)
-        user_id = values[0]
-        if type(user_id) is not str or not 0 < len(user_id) <= MAX_USER_ID_LENGTH or not _is_storable(user_id):
-            return BrokenLine(user.line, "no user_id")
+        for place, first, others, path in self._paths:
+            if values[place] is not None:  # the export has it under the path as its name
+                continue
+            found = get(first)
+            for step in others:
+                if type(found) is dict:  # as nearly all are
+                    found = found.get(step)
+                elif found is None:
+                    break
+                else:
+                    found = _walk(fields, path)
+                    break
+            values[place] = found
         if self._asks_database:
             database = _database_of(fields)
             if database is not None and self._databases and database not in self._databases:
@@ -161,10 +163,17 @@ class UserMapper:
             text = _as_bytes(values)
         except RecursionError:
             return BrokenLine(user.line, "nested too deeply")
-        digest = _digest(self._digester, text)
+        # Looking once at all texts is quicker than at each: none can be too long, be other than ASCII, or hold a NUL.
+        is_plain = len(text) <= MAX_TEXT_LENGTH and text.isascii() and b"\\u" not in text
+        user_id = values[0]
+        if not (
+            type(user_id) is str and 0 < len(user_id) <= MAX_USER_ID_LENGTH and (is_plain or _is_storable(user_id))
+        ):
+            return BrokenLine(user.line, "no user_id")
+        digester = self._digester.copy()
+        digester.update(text)
         sums = self._sums(values) if self._summed else b""
-        # Looking once at all that is to be stored is quicker than at each of its texts.
-        return MappedUser(user.line, user_id, values, digest, sums, get("updated_at"), _holds_plain_texts(text))
+        return MappedUser(user.line, user_id, values, digester.digest(), sums, get("updated_at"), is_plain)
 
     def identity(self, user: MappedUser) -> Identity:
         """Return the Auth0 user."""
@@ -260,12 +269,9 @@ class UserMapper:
         """Return where the values have the field."""
         if field not in self._names:
             self._names.append(field)
-            place, path = len(self._names) - 1, path_of(field)
-            match path:
-                case (str(parent), str(member)):
-                    self._members.append((place, parent, member, path))
-                case (_, _, *_):
-                    self._paths[place] = path
+            first, *others = path = path_of(field)
+            if others:
+                self._paths.append((len(self._names) - 1, str(first), tuple(others), path))
         return self._names.index(field)
 
     def _link(self, link: IdentifierLink, position: int) -> _Link:
@@ -307,8 +313,9 @@ class UserMapper:
         return tuple(blake2b(orjson.dumps(each), digest_size=32).digest() for each in both)  # type: ignore[return-value]
 
     def _sums(self, values: list[Any]) -> bytes:
-        summed = _as_bytes([values[place] for place in self._summed])
-        return _digest(self._sums_digester, summed)
+        digester = self._sums_digester.copy()
+        digester.update(_as_bytes([values[place] for place in self._summed]))
+        return digester.digest()
 
     def _admission(self, mapping: ImportMapping) -> Admission | None:
         if mapping.is_constant:  # everybody would have the same
@@ -372,17 +379,6 @@ def _as_bytes(values: list[Any]) -> bytes:
         return orjson.dumps(values)
     except orjson.JSONEncodeError:  # a larger number, or more levels, than it knows
         return json.dumps(values).encode()
-
-
-def _holds_plain_texts(text: bytes) -> bool:
-    """Say if no text of this JSON can be too long, be other than ASCII, or hold a NUL."""
-    return len(text) <= MAX_TEXT_LENGTH and text.isascii() and b"\\u" not in text
-
-
-def _digest(digester: blake2b, text: bytes) -> bytes:
-    digester = digester.copy()
-    digester.update(text)
-    return digester.digest()
 
 
 def _walk(found: Any, path: Path) -> Any:
