@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from webapp.connections.import_saving import LiveImportGoal, ask_consent
 from webapp.database import Database
 from webapp.importer.conflicts import keep_conflicts
+from webapp.importer.ledger import Ledger
 from webapp.importer.mapping import DIGEST_BYTES, Elsewhere, MappedUser, UserMapper
 from webapp.importer.memory import (
     ChunkKey,
@@ -24,23 +25,15 @@ from webapp.importer.memory import (
     keep_users,
     step_key,
 )
-from webapp.importer.planning import Candidate, Terms, candidate_of, plan_user
+from webapp.importer.planning import Candidate, Terms, candidate_of
 from webapp.importer.reading import BrokenLine, UnreadableFileError, User
 from webapp.importer.results import ImportProblem, ImportResult
 from webapp.profiles.consent import CONSENT_PROPERTIES
 from webapp.profiles.definitions import Definitions, ask_definitions, hold_property_set, read_definitions
 from webapp.profiles.embedded import lock_all_identifiers, lock_identifiers
-from webapp.profiles.facts import Facts, Identity
 from webapp.profiles.linking import identifiers_to_lock
 from webapp.profiles.rounds import in_rounds
-from webapp.profiles.store import ProfileState
-from webapp.profiles.writing import (
-    ProfileChange,
-    link_identities,
-    link_new_identities,
-    store_new_profiles,
-    store_profiles,
-)
+from webapp.profiles.writing import link_identities, store_profiles
 from webapp.rows import together
 from webapp.runs.importers import Position
 
@@ -48,8 +41,6 @@ MAX_CHUNK_USERS = 1000
 MAX_CHUNK_BYTES = 8_000_000
 FEW_USERS = 50
 """So many are locked one by one: PostgreSQL has room for that, whatever else goes on."""
-_APPLIED = frozenset({ProfileState.CREATED, ProfileState.MODIFIED, ProfileState.UNCHANGED})
-_WRITTEN = frozenset({ProfileState.CREATED, ProfileState.MODIFIED})
 
 Entry = User | BrokenLine
 
@@ -216,13 +207,14 @@ class ChunkApplier:
         remembered = users()
         candidates = self._still_changed(candidates, remembered)
         chunk.result.unchanged = len(chunk.users) - len(candidates)
-        ledger = _Ledger(session, Terms(goal.goal, chunk.mapper, consent(), now), chunk.result)
+        ledger = Ledger(session, Terms(goal.goal, chunk.mapper, consent(), now), chunk.result)
         for facts, numbers, is_last in in_rounds(
             session, range(len(candidates)), lambda number: candidates[number].sought
         ):
-            changes, identities = ledger.apply_round(facts, [candidates[number] for number in numbers])
+            planned = [candidates[number] for number in numbers]
+            changes, identities = ledger.apply_round(facts, planned, are_many=len(planned) > FEW_USERS)
             known = ledger.applied
-            if is_last and len(known) > FEW_USERS:
+            if is_last and not is_small:
                 new = [user for user_id, user in known.items() if user_id not in remembered]
                 keep_new_users(session, goal.id, new, run_id=self._run.id)
                 known = {user_id: user for user_id, user in known.items() if user_id in remembered}
@@ -246,72 +238,6 @@ class ChunkApplier:
             elif self._run.is_full or last.digest != each.user.digest:
                 still.append(each._replace(has_new_sums=last.sums != each.user.sums))
         return still
-
-
-class _Ledger:
-    """The users of one transaction, and what has become of them so far. ``applied`` has them by their ids."""
-
-    def __init__(self, session: Session, terms: Terms, result: ImportResult) -> None:
-        self._session = session
-        self._terms = terms
-        self._result = result
-        self.applied: dict[str, MappedUser] = {}
-
-    def apply_round(
-        self, facts: Facts, candidates: Sequence[Candidate]
-    ) -> tuple[Sequence[ProfileChange], Mapping[Identity, str]]:
-        """Plan users who have nothing to do with each other, and return what is still to be written.
-
-        Where they are many, whatever is new is written here.
-        """
-        identities: dict[Identity, str] = {}
-        changes = self._plan(facts, candidates, identities)
-        if len(candidates) <= FEW_USERS:
-            return list(changes), identities
-        others: list[ProfileChange] = []
-        identifying = self._terms.mapper.definitions.identifying
-        store_new_profiles(self._session, _only_new(changes, others), identifying)
-        moved = facts.by_identity.keys() & identities.keys()
-        link_new_identities(self._session, {each: identities[each] for each in identities if each not in moved})
-        return others, {each: identities[each] for each in moved}
-
-    def _plan(
-        self, facts: Facts, candidates: Sequence[Candidate], identities: dict[Identity, str]
-    ) -> Iterator[ProfileChange]:
-        """Yield what is to be written of profiles, and note whose they are in ``identities``, where that is news."""
-        newest: list[str] = []
-        for candidate in candidates:
-            user_id = candidate.user.user_id
-            if (last := self.applied.get(user_id)) is not None:  # the same user came before, in this very chunk
-                candidate = candidate._replace(has_new_sums=last.sums != candidate.user.sums)  # noqa: PLW2901
-            state, profile_id, change, problems, conflict = plan_user(candidate, facts, self._terms)
-            if problems:
-                self._result.note(problems)
-            if conflict is not None:
-                self._result.conflicts.append(conflict)
-            if state is None:
-                self._result.invalid += 1
-                continue
-            self._result.states[state] += 1
-            if state in _APPLIED and profile_id is not None:
-                self.applied[user_id] = candidate.user
-                identity = candidate.sought.identity
-                if facts.by_identity.get(identity) != profile_id:
-                    identities[identity] = profile_id
-                if state in _WRITTEN:
-                    newest.append(profile_id)
-            if change is not None:
-                yield change
-        self._result.note_newest(newest)
-
-
-def _only_new(changes: Iterable[ProfileChange], others: list[ProfileChange]) -> Iterator[ProfileChange]:
-    """Yield those of new profiles, and add the ``others`` to the list."""
-    for change in changes:
-        if change.before is None:
-            yield change
-        else:
-            others.append(change)
 
 
 def _digest(parts: Iterable[bytes]) -> bytes:
