@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
+from psycopg.copy import LibpqWriter
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -104,6 +105,29 @@ def test_many_rows_are_refused_as_a_whole_if_one_is_there(database: Database) ->
     with database.transaction() as session:
         insert_many(session, Profile, COLUMNS, [])
         assert session.scalars(select(Profile.id)).all() == ["a"]
+
+
+def test_nobody_logs_why_many_rows_broke_off(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    # given a look at what PostgreSQL is told of the end, which it logs
+    told: list[object] = []
+    finish = LibpqWriter.finish
+
+    def look(writer: LibpqWriter, error: BaseException | None = None) -> None:
+        told.append(error)
+        finish(writer, error)
+
+    monkeypatch.setattr(LibpqWriter, "finish", look)
+
+    def rows() -> Iterator[tuple[object, ...]]:
+        yield a_row("a")
+        raise KeyError("secret")
+
+    # when whoever makes the rows fails, then that is raised
+    with pytest.raises(KeyError, match="secret"), database.transaction() as session:
+        insert_many(session, Profile, COLUMNS, rows())
+    # and PostgreSQL gets no word of it
+    assert "secret" not in str(told)
+    assert len(told) == (database.engine.dialect.name != "sqlite")
 
 
 def test_rows_are_deleted_by_their_whole_key(database: Database) -> None:

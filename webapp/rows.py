@@ -12,6 +12,7 @@ from itertools import chain, islice
 from typing import Any, cast
 
 import orjson
+import psycopg
 from sqlalchemy import JSON, Column, Connection, Dialect, LargeBinary, String, Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
@@ -111,10 +112,30 @@ def insert_many(session: Session, model: type[Base], names: Sequence[str], rows:
         return
     statement, write = _postgresql_copy(model, tuple(names), connection.dialect)
     cursor = connection.connection.driver_connection.cursor()  # type: ignore[union-attr]  # an open connection has one
-    with errors_of_driver(connection), cursor.copy(statement) as copy:
-        write_row = copy.write_row
-        for row in chain((first,), coming):
-            write_row(write(row))
+    try:
+        with errors_of_driver(connection), cursor.copy(statement) as copy:
+            _write_rows(copy, map(write, chain((first,), coming)))
+    except _BrokenOffError as error:
+        raise error.reason from None
+
+
+class _BrokenOffError(Exception):
+    """Ends a COPY without a word. PostgreSQL logs the text of what ends it, and that may be about a person."""
+
+    def __init__(self, reason: Exception) -> None:
+        super().__init__()
+        self.reason = reason
+
+
+def _write_rows(copy: psycopg.Copy, rows: Iterable[Sequence[Any]]) -> None:
+    write_row = copy.write_row
+    try:
+        for row in rows:
+            write_row(row)
+    except psycopg.Error:
+        raise
+    except Exception as error:
+        raise _BrokenOffError(error) from error
 
 
 def insert_missing(session: Session, model: type[Base], names: Sequence[str], rows: Sequence[Row]) -> int:
@@ -236,7 +257,8 @@ def _postgresql_copy(
     def write_all(row: Row) -> list[Any]:
         values = list(row)
         for place, write in writers:
-            values[place] = write(values[place])
+            if values[place] is not None:
+                values[place] = write(values[place])
         return values
 
     return statement, write_all

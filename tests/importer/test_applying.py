@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from snippets.goals import PROFILE_ID, IdentifierLink, MergeStrategy
 from tests.factories import write_profile
 from tests.importer.conftest import CHANGE, ISSUER, Tenant, a_user
 from webapp.connections.import_goals import ImportMapping
-from webapp.connections.models import Connection
+from webapp.connections.models import Connection, StoredGoal
 from webapp.connections.objectives import save_objective
 from webapp.connections.saving import ConnectionDetails, save_connection
 from webapp.connections.transforms import Transform, TransformKind
@@ -34,6 +34,7 @@ from webapp.profiles.models import Profile, ProfileIdentity, PropertyDefinition
 from webapp.profiles.objectives import ObjectiveDetails
 from webapp.profiles.store import ProfileState
 from webapp.profiles.values import PropertyType
+from webapp.rows import table_of
 
 CREATED, MODIFIED, UNCHANGED = ProfileState.CREATED, ProfileState.MODIFIED, ProfileState.UNCHANGED
 USER_LINK, EMAIL_LINK = IdentifierLink("user_id", "auth0_user_id"), IdentifierLink("email", "email")
@@ -182,10 +183,11 @@ def test_only_users_of_the_databases_are_imported_and_may_keep_its_name(tenant: 
         {"user_id": "auth0|bob", "identities": [{"connection": "staff"}]},
         {"user_id": "auth0|eve", "identities[0].connection": "elsewhere"},
         {"user_id": "auth0|who"},
+        {"connection": "elsewhere"},
     ]
     result = tenant.run(goal, *users)
-    # then
-    assert (result.elsewhere, result.states) == (1, {CREATED: 3})
+    # then those of other databases are left out, and who has no id is told of
+    assert (result.elsewhere, result.invalid, result.states) == (1, 1, {CREATED: 3})
     names = [tenant.values(f"auth0|{name}").get("database") for name in ("ann", "bob", "who")]
     assert names == [["shop"], ["staff"], None]
 
@@ -571,6 +573,17 @@ def test_a_goal_that_is_deleted_meanwhile_ends_the_run(tenant: Tenant) -> None:
         session.delete(session.scalars(select(Connection)).one())
     with pytest.raises(NotFoundError):
         tenant.run(goal, with_plan("gold"))
+
+
+def test_another_goal_with_the_id_of_a_deleted_one_is_not_imported(tenant: Tenant) -> None:
+    # given a run whose goal's id a web goal has by now, as SQLite gives ids away again
+    goal = tenant.save()
+    with tenant.database.transaction() as session:
+        session.execute(update(table_of(StoredGoal)).values(kind="web"))
+    # when a chunk comes, then nothing of it is written
+    with pytest.raises(NotFoundError):
+        tenant.run(goal, with_plan("gold"))
+    assert tenant.profiles() == 0
 
 
 # Any users

@@ -35,7 +35,7 @@ _goals, _connections = table_of(ImportGoalRow), table_of(Connection)
 _OBJECTIVES = Lookup(
     """
     SELECT c.objectives FROM {wanted} CROSS JOIN goals AS g CROSS JOIN connections AS c
-    WHERE g.id = wanted.column1 AND c.id = g.connection_id
+    WHERE g.id = wanted.column1 AND g.kind = 'import' AND c.id = g.connection_id
     """,
     keys=[_goals.c.id],
     columns=[_connections.c.objectives],

@@ -40,7 +40,8 @@ from webapp.runs.importers import Position
 MAX_CHUNK_USERS = 1000
 MAX_CHUNK_BYTES = 8_000_000
 FEW_USERS = 50
-"""So many are locked one by one: PostgreSQL has room for that, whatever else goes on."""
+"""So many are locked one by one: PostgreSQL has room for that, whatever else goes on. Of more, those who are new are
+written in the way for many."""
 
 Entry = User | BrokenLine
 

@@ -146,14 +146,14 @@ class UserMapper:
                 continue
             found = get(first)
             for step in others:
-                if type(found) is dict:  # as nearly all are
-                    found = found.get(step)
-                elif found is None:
+                if type(found) is not dict:  # which hardly any is
+                    found = None if found is None else _walk(fields, path)
                     break
-                else:
-                    found = _walk(fields, path)
-                    break
+                found = found.get(step)
             values[place] = found
+        user_id = values[0]
+        if type(user_id) is not str or not 0 < len(user_id) <= MAX_USER_ID_LENGTH or not _is_storable(user_id):
+            return BrokenLine(user.line, "no user_id")
         if self._asks_database:
             database = _database_of(fields)
             if database is not None and self._databases and database not in self._databases:
@@ -165,11 +165,6 @@ class UserMapper:
             return BrokenLine(user.line, "nested too deeply")
         # Looking once at all texts is quicker than at each: none can be too long, be other than ASCII, or hold a NUL.
         is_plain = len(text) <= MAX_TEXT_LENGTH and text.isascii() and b"\\u" not in text
-        user_id = values[0]
-        if not (
-            type(user_id) is str and 0 < len(user_id) <= MAX_USER_ID_LENGTH and (is_plain or _is_storable(user_id))
-        ):
-            return BrokenLine(user.line, "no user_id")
         digester = self._digester.copy()
         digester.update(text)
         sums = self._sums(values) if self._summed else b""
