@@ -116,7 +116,7 @@ def insert_many(session: Session, model: type[Base], names: Sequence[str], rows:
         with errors_of_driver(connection), cursor.copy(statement) as copy:
             _write_rows(copy, map(write, chain((first,), coming)))
     except _BrokenOffError as error:
-        raise error.reason from None
+        raise error.reason from error.reason.__cause__
 
 
 class _BrokenOffError(Exception):

@@ -26,9 +26,8 @@ import orjson
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from granian import Granian
-from granian.constants import Interfaces
-from granian.log import LogLevels
+
+from tools.bench.granian_server import serve
 
 MOST_AT_ONCE = 64
 LEEWAY_SECONDS = 60
@@ -176,18 +175,9 @@ def _rows(width: int, count: int) -> str:
 
 
 def main() -> None:
-    """Serve with what `webapp.serving.serve` gives to Granian."""
+    """Serve it."""
     port, threads = map(int, sys.argv[1:])
-    Granian(
-        "tools.bench.barest:app",
-        factory=True,
-        address="127.0.0.1",
-        port=port,
-        interface=Interfaces.WSGI,
-        workers=1,
-        blocking_threads=threads,
-        log_level=LogLevels.error,
-    ).serve()
+    serve("tools.bench.barest:app", port, threads, is_factory=True)
 
 
 if __name__ == "__main__":

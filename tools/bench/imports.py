@@ -23,6 +23,7 @@ from webapp.demo.seed import M2M_CLIENT_ID, M2M_CLIENT_SECRET
 DECODING = "gunzip + orjson"
 FIRST, UNCHANGED, CHANGED = "first import", "nothing changed", "1 % changed"
 MEMORY_USERS = 50_000
+"""So many users the worker imports at most when its memory is measured first."""
 GROWTH = 5
 """How many times as many users the worker imports when its memory is measured again."""
 MEGABYTE = 1_000_000

@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from flask import Flask, request
-from granian import Granian
-from granian.constants import Interfaces
-from granian.log import LogLevels
+
+from tools.bench.granian_server import serve
 
 flask = Flask(__name__)
 
@@ -30,17 +29,9 @@ def wsgi(environment: dict[str, Any], start_response: Callable[..., object]) -> 
 
 
 def main() -> None:
-    """Serve with what `webapp.serving.serve` gives to Granian."""
+    """Serve the one that is named."""
     name, port, threads = sys.argv[1:]
-    Granian(
-        f"tools.bench.noop:{name}",
-        address="127.0.0.1",
-        port=int(port),
-        interface=Interfaces.WSGI,
-        workers=1,
-        blocking_threads=int(threads),
-        log_level=LogLevels.error,
-    ).serve()
+    serve(f"tools.bench.noop:{name}", int(port), int(threads))
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from webapp.importer.planning import Candidate, Terms, candidate_of
 from webapp.importer.reading import BrokenLine, UnreadableFileError, User
 from webapp.importer.results import ImportProblem, ImportResult
 from webapp.profiles.consent import CONSENT_PROPERTIES
-from webapp.profiles.definitions import Definitions, ask_definitions, hold_property_set, read_definitions
+from webapp.profiles.definitions import ask_definitions, hold_property_set, read_definitions
 from webapp.profiles.embedded import lock_all_identifiers, lock_identifiers
 from webapp.profiles.linking import identifiers_to_lock
 from webapp.profiles.rounds import in_rounds
@@ -82,7 +82,6 @@ class _Chunk(NamedTuple):
     key: ChunkKey
     users: list[MappedUser]
     result: ImportResult
-    step: Step | None
 
 
 def chunks_of(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
@@ -127,9 +126,11 @@ class ChunkApplier:
             NotFoundError: the goal was deleted meanwhile.
         """
         while True:
-            with suppress(_OtherDefinitionsError):  # then look anew
+            try:
                 result = self._apply_once(entries, now, step)
                 break
+            except _OtherDefinitionsError:
+                self._mapper = None  # one of now maps the chunk anew
         if not self._run.is_dry:
             keep_conflicts(self._database, self._run.goal, result.conflicts, now=now)
         return result
@@ -154,26 +155,25 @@ class ChunkApplier:
     ) -> tuple[_Chunk, ImportResult | None, list[MappedUser]]:
         """Return the chunk, what came of it if it was applied before, and who has changed since the last import."""
         # Nearly always they are what they were a chunk ago, so that they are asked for along with all else.
-        definitions = self._mapper.definitions if self._mapper else read_definitions(session, self._properties)
-        while True:
-            chunk = self._map(entries, definitions, step)
-            with together(session):
-                defined = ask_definitions(session, self._properties)
-                earlier = ask_result(session, chunk.key)
-                news = ask_changed(session, self._run.goal.id, () if self._run.is_full else chunk.users)
-            if (definitions := defined()) == chunk.mapper.definitions:
-                ids = news()
-                return chunk, earlier(), [each for each in chunk.users if self._run.is_full or each.user_id in ids]
+        if self._mapper is None:
+            definitions = read_definitions(session, self._properties)
+            self._mapper = UserMapper(self._run.goal.goal, definitions, issuer=self._run.goal.tenant.issuer)
+        chunk = self._map(entries, self._mapper, step)
+        with together(session):
+            defined = ask_definitions(session, self._properties)
+            earlier = ask_result(session, chunk.key)
+            news = ask_changed(session, self._run.goal.id, () if self._run.is_full else chunk.users)
+        if defined() != chunk.mapper.definitions:
+            raise _OtherDefinitionsError
+        ids = news()
+        return chunk, earlier(), [each for each in chunk.users if self._run.is_full or each.user_id in ids]
 
     @property
     def _properties(self) -> frozenset[str]:
         return self._run.goal.goal.properties | CONSENT_PROPERTIES
 
-    def _map(self, entries: Sequence[Entry], definitions: Definitions, step: Step | None) -> _Chunk:
-        goal = self._run.goal
-        if self._mapper is None or self._mapper.definitions != definitions:
-            self._mapper = UserMapper(goal.goal, definitions, issuer=goal.tenant.issuer)
-        read = self._mapper.read
+    def _map(self, entries: Sequence[Entry], mapper: UserMapper, step: Step | None) -> _Chunk:
+        read = mapper.read
         users, result = [], ImportResult(read=len(entries), place=step.after if step else None)
         for entry in entries:
             found = read(entry) if type(entry) is User else entry
@@ -186,7 +186,7 @@ class ChunkApplier:
                 result.note([ImportProblem(found.line, found.reason)])  # type: ignore[union-attr]
         parts = [f"{entries[0].line}".encode(), *(user.digest for user in users)]
         key = step_key(self._run.id, step.name) if step else ChunkKey(self._run.id, _digest(parts))
-        return _Chunk(self._mapper, key, users, result, step)
+        return _Chunk(mapper, key, users, result)
 
     def _apply(self, session: Session, chunk: _Chunk, candidates: Sequence[Candidate], now: datetime) -> ImportResult:
         goal, is_small = self._run.goal, len(candidates) <= FEW_USERS
@@ -214,16 +214,16 @@ class ChunkApplier:
         ):
             planned = [candidates[number] for number in numbers]
             changes, identities = ledger.apply_round(facts, planned, are_many=len(planned) > FEW_USERS)
-            known = ledger.applied
+            known = list(ledger.applied.values())
             if is_last and not is_small:
-                new = [user for user_id, user in known.items() if user_id not in remembered]
+                new = [user for user in known if user.user_id not in remembered]
                 keep_new_users(session, goal.id, new, run_id=self._run.id)
-                known = {user_id: user for user_id, user in known.items() if user_id in remembered}
+                known = [user for user in known if user.user_id in remembered]
             with together(session):
                 store_profiles(session, changes, chunk.mapper.definitions.identifying)
                 link_identities(session, identities)
                 if is_last:
-                    keep_users(session, goal.id, known.values(), run_id=self._run.id)
+                    keep_users(session, goal.id, known, run_id=self._run.id)
                     keep_result(session, chunk.key, goal.id, chunk.result, now=now)
         if not candidates:
             keep_result(session, chunk.key, goal.id, chunk.result, now=now)

@@ -95,7 +95,10 @@ class ReadyLink(NamedTuple):
     is_proven: bool
 
     def value(self, found: object, *, is_verified: bool) -> LinkValue | None:
-        """Return what `link_value` does."""
+        """Return what the link can be tried with, or None: it takes one value, verified where the link asks for it.
+
+        ``found`` is the field's value in JSON; ``is_verified`` says that Auth0 has verified it.
+        """
         if self.needs_verification and not is_verified:
             return None
         values, problems = field_values(self.auth0_field, found, self.property_type)
@@ -115,16 +118,6 @@ def ready_link(link: IdentifierLink, position: int, property_type: PropertyType)
     return ReadyLink(
         position, link.profile_property, property_type, link.auth0_field, needs_verification, is_proven(link)
     )
-
-
-def link_value(
-    link: IdentifierLink, position: int, found: object, property_type: PropertyType, *, is_verified: bool
-) -> LinkValue | None:
-    """Return what a link can be tried with, or None: it takes one value, verified where the link asks for it.
-
-    ``found`` is the field's value in JSON; ``is_verified`` says that Auth0 has verified it.
-    """
-    return ready_link(link, position, property_type).value(found, is_verified=is_verified)
 
 
 def field_values(auth0_field: str, found: object, property_type: PropertyType) -> tuple[list[str], list[str]]:

@@ -8,7 +8,7 @@ from snippets.claims import claim_name
 from snippets.fields import VERIFIED_BY
 from snippets.goals import Direction, Mapping, WebGoal
 from webapp.profiles.definitions import suggested_type
-from webapp.profiles.linking import NOT_VERIFIED, LinkValue, admission, field_values, link_value
+from webapp.profiles.linking import NOT_VERIFIED, LinkValue, admission, field_values, ready_link
 from webapp.profiles.merging import Rule
 from webapp.profiles.values import PropertyType
 
@@ -37,7 +37,7 @@ def link_values(goal: WebGoal, claims: Claims, types: Types) -> tuple[LinkValue,
         property_type = types.get(link.profile_property, PropertyType.TEXT)
         # A link that does without asks for no such claim, so the token may lack it.
         is_verified = link.verified_by is not None and _is_verified(goal, link.auth0_field, claims)
-        found.append(link_value(link, position, claim, property_type, is_verified=is_verified))
+        found.append(ready_link(link, position, property_type).value(claim, is_verified=is_verified))
     return tuple(each for each in found if each is not None)
 
 
