@@ -325,7 +325,8 @@ def test_who_has_not_changed_is_left_out(tenant: Tenant) -> None:
     assert tenant.run(goal, *users, is_full=True).states == {UNCHANGED: 60}
 
 
-def test_many_users_at_once_come_to_what_few_at_a_time_come_to(tenant: Tenant) -> None:
+def test_many_users_at_once_come_to_what_few_at_a_time_come_to(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(applying, "FEW_USERS", 15)
     # given users of all kinds: new ones and known ones, of whom some change, some do not, some are linked anew
     goal = tenant.save(mappings=(PLAN, POINTS), links=(EMAIL_LINK, USER_LINK))
 
