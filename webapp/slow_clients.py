@@ -116,12 +116,12 @@ class SlowClients:
     @contextmanager
     def _waiting_for(self, environ: Environ) -> Iterator[None]:
         me = threading.get_ident()
-        if self._watch is None:
-            self._start_watch()
         del self._worked_on[me]
         self._readings[me] = _now(environ)
         self._places.put(None)
         try:
+            if self._watch is None:  # asked when the reading can be seen: see _has_ended
+                self._start_watch()
             yield
         finally:
             del self._readings[me]
@@ -129,15 +129,18 @@ class SlowClients:
             self._worked_on[me] = _now(environ)
 
     def _start_watch(self) -> None:
-        with self._lock:  # not before the first body: the server makes its processes after it has loaded the app
+        with self._lock:
             if self._watch is None:
-                self._watch = threading.Thread(target=self._look_for_late, name="late bodies", daemon=True)
-                self._watch.start()
+                watch = threading.Thread(target=self._look_for_late, name="late bodies", daemon=True)
+                watch.start()
+                self._watch = watch
 
     def _look_for_late(self) -> None:
         pending: dict[int, float] = {}
-        pause = threading.Event()
-        while not pause.wait(LOOK_EVERY_SECONDS):
+        while True:
+            time.sleep(LOOK_EVERY_SECONDS)
+            if self._has_ended():
+                return
             now = time.monotonic()
             waited_for = list(self._readings.values())
             if not any(now - reading.since > LOOK_EVERY_SECONDS / 2 for reading in waited_for):
@@ -151,6 +154,17 @@ class SlowClients:
             hidden = {each.client for each in waited_for if now - each.since >= 2 * self._seconds} & late
             if hidden:
                 _cut_off({}, hidden, now, self._seconds, even_idle=True)
+
+    def _has_ended(self) -> bool:
+        """Say if there is nothing to watch: a watch that went on would keep its app, and all that it has, for good.
+
+        A reading that begins meanwhile either is seen here, or sees that there is no watch and starts another.
+        """
+        with self._lock:
+            self._watch = None
+            if self._readings:
+                self._watch = threading.current_thread()
+            return self._watch is None
 
 
 class _Body(io.RawIOBase):

@@ -1,9 +1,13 @@
 """Slow and broken clients at the real server: they get their answer, and nobody waits for them."""
 
+import gc
+import io
 import json
 import socket
 import statistics
+import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 
 import httpx2
@@ -13,6 +17,7 @@ from flask import Flask
 from tests.conftest import wait_until
 from tests.runs.conftest import served
 from tests.tokens.conftest import ORIGIN, Shop
+from webapp.slow_clients import LOOK_EVERY_SECONDS, SlowClients
 
 BODY_SECONDS = 5
 
@@ -208,3 +213,43 @@ def test_a_slow_body_behind_a_whole_request_is_cut_off_too(shop: Shop, url: str)
     assert answer(client)[0] == 200
     # then the second has its time too
     assert answer(client)[0] == 408
+
+
+class HeldBack(io.BytesIO):
+    """A body that comes when ``may_come``."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__(body)
+        self.may_come = threading.Event()
+
+    def read(self, size: int | None = -1) -> bytes:
+        self.may_come.wait(30)
+        return super().read(size)
+
+
+def watches() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "late bodies" and thread.is_alive()}
+
+
+def test_an_app_is_watched_only_while_it_waits_for_bodies() -> None:
+    # given an app that waits for a body
+    clients = SlowClients(lambda environ, _start: [environ["wsgi.input"].read()], threads=1, seconds=600, max_bytes=100)
+    others = watches()
+    for _ in range(2):
+        body = HeldBack(b"body")
+        request = threading.Thread(target=clients, args=({"CONTENT_LENGTH": "4", "wsgi.input": body}, None))
+        request.start()
+        # when several looks have been taken at it, then it is watched, by one thread
+        wait_until(lambda: bool(watches() - others))
+        (watch,) = watches() - others
+        watch.join(2.5 * LOOK_EVERY_SECONDS)
+        assert watches() - others == {watch}
+        # and when the body has come, then no longer, until the next one
+        body.may_come.set()
+        request.join()
+        wait_until(lambda: not watches() - others)
+    # and nothing keeps the app once it is dropped
+    app = weakref.ref(clients)
+    del clients, request
+    gc.collect()
+    assert app() is None
