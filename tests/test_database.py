@@ -93,6 +93,32 @@ def test_a_failed_transaction_leaves_nothing_behind(database_url: str) -> None:
     database.close()
 
 
+def test_a_session_that_reads_leaves_nothing_behind(database_url: str) -> None:
+    # given a database
+    database = Database(database_url)
+    # when somebody writes where only reading is meant, whether that is refused or taken back
+    with suppress(SQLAlchemyError), database.reading() as session:
+        session.add(an_admin())
+        session.flush()
+    # then nothing of it stays, and the next transaction may write
+    with database.transaction() as session:
+        assert session.scalar(select(func.count()).select_from(Admin)) == 0
+        session.add(an_admin())
+    database.close()
+
+
+def test_postgresql_keeps_what_it_has_prepared_from_one_reading_to_the_next(make_postgresql: Callable[[], str]) -> None:
+    # given a query that is asked again and again
+    database = Database(make_postgresql())
+    for _ in range(10):
+        with database.reading() as session:
+            session.scalars(select(Admin.email)).all()
+    # then it is not made ready anew each time
+    with database.reading() as session:
+        assert session.scalar(text("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%admins%'")) == 1
+    database.close()
+
+
 def test_a_rolled_back_savepoint_does_not_end_the_transaction(database_url: str) -> None:
     # given a savepoint inside a transaction
     database = Database(database_url)
@@ -194,6 +220,26 @@ def test_a_transaction_that_postgresql_ends_for_anothers_sake_may_be_done_again(
     assert is_passing(raised(psycopg.errors.DeadlockDetected()))
     assert not is_busy(raised(psycopg.errors.DeadlockDetected()))
     assert not is_passing(raised(psycopg.errors.UniqueViolation()))
+
+
+def test_a_connection_that_postgresql_ends_after_the_last_question_is_told_as_busy(
+    make_postgresql: Callable[[], str],
+) -> None:
+    # given a session that has read
+    database, other = (Database(url) for url in [make_postgresql()] * 2)
+    reading = database.reading()
+    process = reading.__enter__().scalar(text("SELECT pg_backend_pid()"))
+    # when PostgreSQL ends its connection before it is closed
+    with other.transaction() as session:
+        assert session.scalar(text("SELECT pg_terminate_backend(:process, 5000)"), {"process": process})
+    with pytest.raises(SQLAlchemyError) as caught:
+        reading.__exit__(None, None, None)
+    # then the same again may work, and it does
+    assert is_busy(caught.value)
+    with database.reading() as session:
+        assert session.scalar(text("SELECT 1")) == 1
+    database.close()
+    other.close()
 
 
 def test_a_connection_that_postgresql_ends_in_use_is_told_as_busy(make_postgresql: Callable[[], str]) -> None:

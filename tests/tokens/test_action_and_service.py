@@ -165,6 +165,7 @@ def impatient(shop: Shop) -> Iterator[None]:
 
     def hurry(connection: Any, *_: object) -> None:
         connection.execute(statement)
+        connection.commit()
 
     event.listen(shop.database.engine, "checkout", hurry)
     yield
