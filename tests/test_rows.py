@@ -17,9 +17,15 @@ NOW = datetime(2026, 11, 23, 12, 30, 0, 125_000, tzinfo=UTC)
 COLUMNS = ("id", "properties", "told_at", "created_at", "modified_at")
 profiles = table_of(Profile)
 BY_ID = Lookup(
-    "SELECT p.id, p.properties, p.modified_at FROM {wanted} CROSS JOIN profiles AS p WHERE p.id = wanted.column1",
-    keys=[profiles.c.id],
+    "SELECT p.id, p.properties, p.modified_at FROM {wanted} profiles AS p WHERE {keyed}",
+    keys=("p.id",),
     columns=[profiles.c.id, profiles.c.properties, profiles.c.modified_at],
+)
+identifiers = table_of(ProfileIdentifier)
+BY_IDENTIFIER = Lookup(
+    "SELECT i.property_id, i.value, i.profile_id FROM {wanted} profile_identifiers AS i WHERE {keyed}",
+    keys=("i.property_id", "i.value"),
+    columns=[identifiers.c.property_id, identifiers.c.value, identifiers.c.profile_id],
 )
 
 
@@ -60,6 +66,18 @@ def test_any_number_of_rows_is_written_and_found(database: Database, count: int)
     with database.reading() as session:
         found = BY_ID.find(session, [(row[0],) for row in rows])
     assert {row[0] for row in found} == {row[0] for row in rows}
+
+
+def test_rows_are_found_by_their_whole_key(database: Database) -> None:
+    # given identifiers, the parts of which occur in each other's
+    rows = [(name, value, "a") for name in ("email", "phone") for value in ("x", "y", "z")]
+    with database.transaction() as session:
+        insert_new(session, Profile, COLUMNS, [a_row("a")])
+        insert_new(session, ProfileIdentifier, ("property_id", "value", "profile_id"), rows)
+    # when some are looked up, then those alone are found, whether the keys have a part in common or none
+    with database.reading() as session:
+        for wanted in ({("email", "x"), ("phone", "y")}, {("email", "x"), ("email", "z")}, {("phone", "z")}):
+            assert {row[:2] for row in BY_IDENTIFIER.find(session, wanted)} == wanted
 
 
 def test_no_rows_are_no_work(database: Database) -> None:

@@ -31,20 +31,20 @@ _MOST_KEYS = 4096
 class Lookup:
     """A query for the rows of many keys at once.
 
-    ``query`` reads ``FROM {wanted}``, whose columns ``column1``, ``column2``, … are the parts of the keys. It joins by
-    ``CROSS JOIN``, which SQLite takes in this order: so it looks each key up in an index, as PostgreSQL does by itself.
-    ``keys`` and ``columns`` say of which type the keys' parts and the query's columns are. With ``is_locking`` the rows
-    of the table that the query calls ``p`` stay as they are until the transaction ends.
+    ``query`` has ``{wanted}`` before the tables that it reads from, and ``{keyed}`` where its condition says that the
+    columns ``keys``, as the query calls them, are parts of one of the keys. ``columns`` are the query's, and the first
+    of them are the keys' parts. With ``is_locking`` the rows of the table that the query calls ``p`` stay as they are
+    until the transaction ends.
     """
 
     def __init__(
-        self, query: str, *, keys: Sequence[Column[Any]], columns: Sequence[Column[Any]], is_locking: bool = False
+        self, query: str, *, keys: Sequence[str], columns: Sequence[Column[Any]], is_locking: bool = False
     ) -> None:
         self._query = query
+        self._keys = tuple(keys)
         self._columns = tuple(columns)
-        self._parts = len(keys)
-        types = {f"column{place}": _type_of(key) for place, key in enumerate(keys, start=1)}
-        self._for_postgresql = query.format(wanted=f"({_given_rows(types)}) AS wanted")
+        # Arrays in the driver's binary format, which takes it a fraction of the time that text takes.
+        self._for_postgresql = query.format(wanted="", keyed=" AND ".join(f"{key} = ANY(%b)" for key in keys))
         if is_locking:
             self._for_postgresql += " FOR UPDATE OF p"
         self._for_sqlite: dict[int, str] = {}
@@ -59,22 +59,36 @@ class Lookup:
         if not keys:
             return list
         connection = session.connection()
-        if connection.dialect.name == "sqlite":
-            cursors = [self._ask_sqlite(connection, some) for some in _batched(keys, _MOST_KEYS)]
-        else:
-            cursors = [run_by_driver(connection, self._for_postgresql, _documents(keys))]
+        if connection.dialect.name != "sqlite":
+            return self._ask_postgresql(connection, keys)
+        cursors = [self._ask_sqlite(connection, some) for some in _batched(keys, _MOST_KEYS)]
         return lambda: self._read([row for cursor in cursors for row in cursor.fetchall()], connection.dialect)
+
+    def _ask_postgresql(self, connection: Connection, keys: Collection[Row]) -> Callable[[], list[Row]]:
+        """Ask for the rows of every part of a key with every other, which for most keys is the rows of the keys.
+
+        PostgreSQL goes through an index once for all parts: three times as fast as a join with the keys.
+        """
+        parts = [list(dict.fromkeys(part)) for part in zip(*keys, strict=True)]
+        cursor = run_by_driver(connection, self._for_postgresql, parts)
+        if sum(len(part) > 1 for part in parts) <= 1:
+            return lambda: self._read(cursor.fetchall(), connection.dialect)
+        wanted = set(keys)
+        return lambda: self._read([row for row in cursor.fetchall() if row[: len(parts)] in wanted], connection.dialect)
 
     def _ask_sqlite(self, connection: Connection, keys: list[Row]) -> Any:
         # In sizes of powers of two, so that few statements have to be kept. NULL is no key of anything.
         size = 1 << (len(keys) - 1).bit_length()
         statement = self._for_sqlite.get(size) or self._prepare_for_sqlite(size)
-        none = [None] * (size - len(keys)) * self._parts
+        none = [None] * (size - len(keys)) * len(self._keys)
         return run_by_driver(connection, statement, [part for key in keys for part in key] + none)
 
     def _prepare_for_sqlite(self, size: int) -> str:
-        values = ", ".join([_places(self._parts)] * size)
-        statement = self._for_sqlite[size] = self._query.format(wanted=f"(VALUES {values}) AS wanted")
+        # SQLite takes a CROSS JOIN in this order, so that it looks each key up in an index.
+        values = ", ".join([_places(len(self._keys))] * size)
+        keyed = " AND ".join(f"{key} = wanted.column{place}" for place, key in enumerate(self._keys, start=1))
+        statement = self._query.format(wanted=f"(VALUES {values}) AS wanted CROSS JOIN", keyed=keyed)
+        self._for_sqlite[size] = statement
         return statement
 
     def _read(self, rows: list[Row], dialect: Dialect) -> list[Row]:

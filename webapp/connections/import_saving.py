@@ -34,11 +34,11 @@ from webapp.rows import Lookup, table_of
 _goals, _connections = table_of(ImportGoalRow), table_of(Connection)
 _OBJECTIVES = Lookup(
     """
-    SELECT c.objectives FROM {wanted} CROSS JOIN goals AS g CROSS JOIN connections AS c
-    WHERE g.id = wanted.column1 AND g.kind = 'import' AND c.id = g.connection_id
+    SELECT g.id, c.objectives FROM {wanted} goals AS g CROSS JOIN connections AS c
+    WHERE {keyed} AND g.kind = 'import' AND c.id = g.connection_id
     """,
-    keys=[_goals.c.id],
-    columns=[_connections.c.objectives],
+    keys=("g.id",),
+    columns=[_goals.c.id, _connections.c.objectives],
 )
 _SETTINGS = ("databases", "database_property", "enable_batch", "enable_webhook", "mode", "deletion_policy")
 """Fields of the goal that stand in the column ``import_settings``."""
@@ -94,7 +94,7 @@ def ask_consent(session: Session, goal_id: int) -> Callable[[], ConsentRule | No
     found = _OBJECTIVES.ask(session, [(goal_id,)])
 
     def read() -> ConsentRule | None:
-        for (objectives,) in found():
+        for _, objectives in found():
             return rule_for(session, objectives)
         raise NotFoundError("The import goal was deleted.")
 

@@ -1,6 +1,6 @@
 """What imports remember in the database: each user's digests of the last time, and the chunks that were applied."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from hashlib import blake2b
 from typing import NamedTuple
@@ -14,30 +14,21 @@ from webapp.importer.results import ImportResult
 from webapp.rows import Lookup, Row, insert_many, insert_new, table_of, upsert
 
 _users, _chunks = table_of(ImportedUser), table_of(AppliedChunk)
+_KEY = _users.c.goal_id, _users.c.user_id
 _USERS = Lookup(
-    """
-    SELECT u.user_id, u.digest, u.sums FROM {wanted} CROSS JOIN imported_users AS u
-    WHERE u.goal_id = wanted.column1 AND u.user_id = wanted.column2
-    """,
-    keys=[_users.c.goal_id, _users.c.user_id],
-    columns=[_users.c.user_id, _users.c.digest, _users.c.sums],
+    "SELECT u.goal_id, u.user_id, u.digest, u.sums FROM {wanted} imported_users AS u WHERE {keyed}",
+    keys=("u.goal_id", "u.user_id"),
+    columns=[*_KEY, _users.c.digest, _users.c.sums],
 )
-_CHANGED = Lookup(
-    """
-    SELECT wanted.column2 FROM {wanted}
-    LEFT JOIN imported_users AS u ON u.goal_id = wanted.column1 AND u.user_id = wanted.column2
-    WHERE wanted.column2 IS NOT NULL AND (u.digest IS NULL OR u.digest <> wanted.column3)
-    """,
-    keys=[_users.c.goal_id, _users.c.user_id, _users.c.digest],
-    columns=[_users.c.user_id],
+_DIGESTS = Lookup(
+    "SELECT u.goal_id, u.user_id, u.digest FROM {wanted} imported_users AS u WHERE {keyed}",
+    keys=("u.goal_id", "u.user_id"),
+    columns=[*_KEY, _users.c.digest],
 )
 _CHUNKS = Lookup(
-    """
-    SELECT c.result FROM {wanted} CROSS JOIN applied_chunks AS c
-    WHERE c.run_id = wanted.column1 AND c.digest = wanted.column2
-    """,
-    keys=[_chunks.c.run_id, _chunks.c.digest],
-    columns=[_chunks.c.result],
+    "SELECT c.run_id, c.digest, c.result FROM {wanted} applied_chunks AS c WHERE {keyed}",
+    keys=("c.run_id", "c.digest"),
+    columns=[_chunks.c.run_id, _chunks.c.digest, _chunks.c.result],
 )
 
 _OF_LAST_TIME = "digest", "sums", "run_id"
@@ -77,16 +68,18 @@ def find_users(session: Session, goal_id: int, user_ids: Iterable[str]) -> dict[
 def ask_users(session: Session, goal_id: int, user_ids: Iterable[str]) -> Callable[[], dict[str, Remembered]]:
     """Ask what `find_users` returns, and return what reads the answer (`webapp.rows.together`)."""
     found = _USERS.ask(session, [(goal_id, user_id) for user_id in dict.fromkeys(user_ids)])
-    return lambda: {user_id: Remembered(digest, sums) for user_id, digest, sums in found()}
+    return lambda: {user_id: Remembered(digest, sums) for _, user_id, digest, sums in found()}
 
 
-def ask_changed(session: Session, goal_id: int, users: Iterable[MappedUser]) -> Callable[[], set[str]]:
-    """Ask for the ids of those users of whom something else is remembered, or nothing; return what reads them.
+def ask_changed(session: Session, goal_id: int, users: Collection[MappedUser]) -> Callable[[], set[str]]:
+    """Ask for the ids of those users of whom something else is remembered, or nothing; return what reads them."""
+    found = _DIGESTS.ask(session, [(goal_id, user.user_id) for user in users])
 
-    The database compares: of a thousand users a run later, few or none come back.
-    """
-    found = _CHANGED.ask(session, [(goal_id, user.user_id, user.digest) for user in users])
-    return lambda: {user_id for (user_id,) in found()}
+    def read() -> set[str]:
+        last = {user_id: digest for _, user_id, digest in found()}
+        return {user.user_id for user in users if last.get(user.user_id) != user.digest}
+
+    return read
 
 
 def keep_users(session: Session, goal_id: int, users: Iterable[MappedUser], *, run_id: str) -> None:
@@ -112,7 +105,7 @@ def find_result(session: Session, key: ChunkKey) -> ImportResult | None:
 def ask_result(session: Session, key: ChunkKey) -> Callable[[], ImportResult | None]:
     """Ask what `find_result` returns, and return what reads the answer."""
     found = _CHUNKS.ask(session, [key])
-    return lambda: next((ImportResult.from_json(result) for (result,) in found()), None)
+    return lambda: next((ImportResult.from_json(result) for _, _, result in found()), None)
 
 
 def keep_result(session: Session, key: ChunkKey, goal_id: int, result: ImportResult, *, now: datetime) -> None:

@@ -23,10 +23,9 @@ _DATE_FIELDS = frozenset({"created_at", "updated_at", "last_login", "last_passwo
 _definitions = table_of(PropertyDefinition)
 _DEFINITIONS = Lookup(
     """
-    SELECT d.id, d.property_type, d.is_indexed FROM {wanted} CROSS JOIN property_definitions AS d
-    WHERE d.id = wanted.column1
+    SELECT d.id, d.property_type, d.is_indexed FROM {wanted} property_definitions AS d WHERE {keyed}
     """,
-    keys=[_definitions.c.id],
+    keys=("d.id",),
     columns=[_definitions.c.id, _definitions.c.property_type, _definitions.c.is_indexed],
 )
 IDENTIFIER_COLUMNS = ("property_id", "value", "profile_id")

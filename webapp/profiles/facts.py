@@ -1,6 +1,6 @@
 """Facts: what the store knows of everything that may lead to somebody's profile, read for many people at once.
 
-Who decides (webapp/tokens/linking.py, planning.py) gets facts as an argument and asks no database.
+Who decides (linking.py here, planning.py of tokens and of imports) gets facts as an argument and asks no database.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -91,35 +91,33 @@ def find_facts(session: Session, sought: Collection[Sought], *, for_update: bool
 _profiles, _identifiers, _identities = map(table_of, (Profile, ProfileIdentifier, ProfileIdentity))
 _BY_IDENTITY = Lookup(
     """
-    SELECT i.issuer, i.subject, i.profile_id FROM {wanted} CROSS JOIN profile_identities AS i
-    WHERE i.issuer = wanted.column1 AND i.subject = wanted.column2
+    SELECT i.issuer, i.subject, i.profile_id FROM {wanted} profile_identities AS i WHERE {keyed}
     """,
-    keys=[_identities.c.issuer, _identities.c.subject],
+    keys=("i.issuer", "i.subject"),
     columns=[_identities.c.issuer, _identities.c.subject, _identities.c.profile_id],
 )
 _BY_IDENTIFIER = Lookup(
     """
     SELECT i.property_id, i.value, i.profile_id
-    FROM {wanted} CROSS JOIN profile_identifiers AS i CROSS JOIN profiles AS p
-    WHERE i.property_id = wanted.column1 AND i.value = wanted.column2 AND p.id = i.profile_id
+    FROM {wanted} profile_identifiers AS i CROSS JOIN profiles AS p
+    WHERE {keyed} AND p.id = i.profile_id
     ORDER BY p.modified_at, p.id
     """,
-    keys=[_identifiers.c.property_id, _identifiers.c.value],
+    keys=("i.property_id", "i.value"),
     columns=[_identifiers.c.property_id, _identifiers.c.value, _identifiers.c.profile_id],
 )
 _BY_ID = """
-    SELECT p.id, p.modified_at, p.properties, p.told_at FROM {wanted} CROSS JOIN profiles AS p
-    WHERE p.id = wanted.column1 ORDER BY p.id
+    SELECT p.id, p.modified_at, p.properties, p.told_at FROM {wanted} profiles AS p
+    WHERE {keyed} ORDER BY p.id
     """  # in one order, so that two transactions cannot wait for each other's rows
 _PROFILE_COLUMNS = [_profiles.c.id, _profiles.c.modified_at, _profiles.c.properties, _profiles.c.told_at]
-_PROFILES = Lookup(_BY_ID, keys=[_profiles.c.id], columns=_PROFILE_COLUMNS)
-_LOCKED_PROFILES = Lookup(_BY_ID, keys=[_profiles.c.id], columns=_PROFILE_COLUMNS, is_locking=True)
+_PROFILES = Lookup(_BY_ID, keys=("p.id",), columns=_PROFILE_COLUMNS)
+_LOCKED_PROFILES = Lookup(_BY_ID, keys=("p.id",), columns=_PROFILE_COLUMNS, is_locking=True)
 _OWNERS = Lookup(
     """
-    SELECT i.profile_id, i.issuer, i.subject FROM {wanted} CROSS JOIN profile_identities AS i
-    WHERE i.profile_id = wanted.column1
+    SELECT i.profile_id, i.issuer, i.subject FROM {wanted} profile_identities AS i WHERE {keyed}
     """,
-    keys=[_profiles.c.id],
+    keys=("i.profile_id",),
     columns=[_identities.c.profile_id, _identities.c.issuer, _identities.c.subject],
 )
 

@@ -21,10 +21,9 @@ _receipts = table_of(TokenReceipt)
 _KEY = [_receipts.c.goal_id, _receipts.c.token_digest]
 _FIND = Lookup(
     """
-    SELECT r.goal_id, r.token_digest, r.outcome, r.keep_until FROM {wanted} CROSS JOIN token_receipts AS r
-    WHERE r.goal_id = wanted.column1 AND r.token_digest = wanted.column2
+    SELECT r.goal_id, r.token_digest, r.outcome, r.keep_until FROM {wanted} token_receipts AS r WHERE {keyed}
     """,
-    keys=_KEY,
+    keys=("r.goal_id", "r.token_digest"),
     columns=[*_KEY, _receipts.c.outcome, _receipts.c.keep_until],
 )
 _IS_IT = _receipts.c.goal_id == bindparam("its_goal"), _receipts.c.token_digest == bindparam("its_digest")
