@@ -119,6 +119,23 @@ def test_postgresql_keeps_what_it_has_prepared_from_one_reading_to_the_next(make
     database.close()
 
 
+def test_a_database_that_is_to_take_no_writes_takes_none_after_a_reading_either(
+    make_postgresql: Callable[[], str],
+) -> None:
+    # given a server that its operator has told to let nobody write
+    url = make_postgresql()
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {connection.info.dbname} SET default_transaction_read_only TO on")
+    database = Database(url)
+    with database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(Admin)) == 0
+    # when somebody writes by the connection that has read
+    with pytest.raises(SQLAlchemyError, match="read-only"), database.transaction() as session:
+        session.add(an_admin())
+    # then that was refused
+    database.close()
+
+
 def test_a_rolled_back_savepoint_does_not_end_the_transaction(database_url: str) -> None:
     # given a savepoint inside a transaction
     database = Database(database_url)

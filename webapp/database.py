@@ -13,6 +13,7 @@ import psycopg
 from alembic import command
 from alembic.config import Config
 from flask import current_app
+from psycopg.pq import TransactionStatus
 from sqlalchemy import (
     JSON,
     DateTime,
@@ -219,8 +220,11 @@ def _commit_nothing(session: Session) -> None:
             connection.connection.driver_connection.commit()  # type: ignore[union-attr]  # an open one has one
 
 
-def _note_return(_connection: object, record: ConnectionPoolEntry) -> None:
+def _note_return(connection: psycopg.Connection | None, record: ConnectionPoolEntry) -> None:
     record.info["returned_at"] = time.monotonic()
+    # SQLAlchemy leaves it at "not read-only", which would overrule an operator's ``default_transaction_read_only``.
+    if connection is not None and connection.info.transaction_status == TransactionStatus.IDLE:
+        connection.read_only = None
 
 
 def _look_if_it_is_there(connection: psycopg.Connection, record: ConnectionPoolEntry, _proxy: object) -> None:
