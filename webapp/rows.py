@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from functools import cache, lru_cache
 from itertools import chain, islice
-from typing import Any, cast
+from math import prod
+from typing import Any, TypeVar, cast
 
 import orjson
 import psycopg
@@ -21,11 +22,16 @@ from sqlalchemy.types import TypeEngine
 from webapp.database import Base, UtcDateTime, errors_of_driver, json_text, run_by_driver
 
 Row = tuple[Any, ...]
+T = TypeVar("T")
 Convert = Callable[[Any], Any] | None
 
 _MOST_AT_ONCE = 512
 """Rows of one statement on SQLite, which bounds the number of its parameters. (Its bound is 32,766.)"""
 _MOST_KEYS = 4096
+_ARRAYS_SINCE = (17,)
+"""Since then PostgreSQL goes through an index once for all elements of arrays, for any of its columns."""
+_MOST_ASKED_IN_VAIN = 4
+"""Where parts of keys with other parts are so many times as many as the keys, a join asks for the keys alone."""
 
 
 class Lookup:
@@ -43,10 +49,15 @@ class Lookup:
         self._query = query
         self._keys = tuple(keys)
         self._columns = tuple(columns)
+        self._is_wanted = " AND ".join(f"{key} = wanted.column{place}" for place, key in enumerate(keys, start=1))
         # Arrays in the driver's binary format, which takes it a fraction of the time that text takes.
-        self._for_postgresql = query.format(wanted="", keyed=" AND ".join(f"{key} = ANY(%b)" for key in keys))
+        arrays, names = ", ".join(["%b"] * len(keys)), ", ".join(f"column{place + 1}" for place in range(len(keys)))
+        wanted = f"unnest({arrays}) AS wanted ({names}) CROSS JOIN"
+        self._by_join = query.format(wanted=wanted, keyed=self._is_wanted)
+        self._by_parts = query.format(wanted="", keyed=" AND ".join(f"{key} = ANY(%b)" for key in keys))
         if is_locking:
-            self._for_postgresql += " FOR UPDATE OF p"
+            self._by_join += " FOR UPDATE OF p"
+            self._by_parts += " FOR UPDATE OF p"
         self._for_sqlite: dict[int, str] = {}
         self._readers: dict[str, list[tuple[int, Callable[[Any], Any]]]] = {}
 
@@ -65,15 +76,18 @@ class Lookup:
         return lambda: self._read([row for cursor in cursors for row in cursor.fetchall()], connection.dialect)
 
     def _ask_postgresql(self, connection: Connection, keys: Collection[Row]) -> Callable[[], list[Row]]:
-        """Ask for the rows of every part of a key with every other, which for most keys is the rows of the keys.
-
-        PostgreSQL goes through an index once for all parts: three times as fast as a join with the keys.
-        """
-        parts = [list(dict.fromkeys(part)) for part in zip(*keys, strict=True)]
-        cursor = run_by_driver(connection, self._for_postgresql, parts)
-        if sum(len(part) > 1 for part in parts) <= 1:
-            return lambda: self._read(cursor.fetchall(), connection.dialect)
         wanted = set(keys)
+        parts = [list(dict.fromkeys(part)) for part in zip(*wanted, strict=True)]
+        asked = prod(map(len, parts))
+        # To ask for every part with every other takes a third of the time of a join with the keys. But an older server
+        # may keep a plan that uses an index for the first part alone.
+        version = connection.dialect.server_version_info or ()
+        if version < _ARRAYS_SINCE or asked > _MOST_ASKED_IN_VAIN * len(wanted):
+            cursor = run_by_driver(connection, self._by_join, [list(part) for part in zip(*wanted, strict=True)])
+        else:
+            cursor = run_by_driver(connection, self._by_parts, parts)
+        if asked == len(wanted):
+            return lambda: self._read(cursor.fetchall(), connection.dialect)
         return lambda: self._read([row for row in cursor.fetchall() if row[: len(parts)] in wanted], connection.dialect)
 
     def _ask_sqlite(self, connection: Connection, keys: list[Row]) -> Any:
@@ -86,8 +100,7 @@ class Lookup:
     def _prepare_for_sqlite(self, size: int) -> str:
         # SQLite takes a CROSS JOIN in this order, so that it looks each key up in an index.
         values = ", ".join([_places(len(self._keys))] * size)
-        keyed = " AND ".join(f"{key} = wanted.column{place}" for place, key in enumerate(self._keys, start=1))
-        statement = self._query.format(wanted=f"(VALUES {values}) AS wanted CROSS JOIN", keyed=keyed)
+        statement = self._query.format(wanted=f"(VALUES {values}) AS wanted CROSS JOIN", keyed=self._is_wanted)
         self._for_sqlite[size] = statement
         return statement
 
@@ -115,11 +128,14 @@ def insert_new(session: Session, model: type[Base], names: Sequence[str], rows: 
 def insert_many(session: Session, model: type[Base], names: Sequence[str], rows: Iterable[Row]) -> None:
     """Do what `insert_new` does with very many rows, not within `together`.
 
-    PostgreSQL gets them by COPY: it writes rows while ``rows`` still makes those that follow.
+    They are written while ``rows`` still makes those that follow, on PostgreSQL by COPY: rows of a thousand people do
+    not fit the processor's caches, and what has left them takes longer to write out.
     """
     connection = session.connection()
     if connection.dialect.name == "sqlite":
-        _insert(session, model, tuple(names), list(rows), "")
+        write = _row_writer(_sqlite_writers(model, tuple(names), connection.dialect))
+        for some in _batched(map(write, rows), _MOST_AT_ONCE):
+            _insert_into_sqlite(connection, model, tuple(names), len(some), chain.from_iterable(some), "")
         return
     coming = iter(rows)
     if (first := next(coming, None)) is None:
@@ -208,14 +224,26 @@ def _insert(session: Session, model: type[Base], names: tuple[str, ...], rows: S
         statement = _postgresql_insert(model, names, on_conflict)
         return cast("int", run_by_driver(connection, statement, _documents(rows)).rowcount)
     values = _sqlite_values(_sqlite_writers(model, names, connection.dialect), rows)
-    count = start = 0
-    while start < len(rows):
+    return _insert_into_sqlite(connection, model, names, len(rows), values, on_conflict)
+
+
+def _insert_into_sqlite(
+    connection: Connection,
+    model: type[Base],
+    names: tuple[str, ...],
+    count: int,
+    values: Iterator[Any],
+    on_conflict: str,
+) -> int:
+    """Insert ``count`` rows, whose ``values`` come one after the other."""
+    inserted, left = 0, count
+    while left:
         # In sizes of powers of two: few statements to keep, and few moments in which another thread gets in between.
-        size = min(_MOST_AT_ONCE, 1 << (len(rows) - start).bit_length() - 1)
+        size = min(_MOST_AT_ONCE, 1 << left.bit_length() - 1)
         statement = _sqlite_insert(model, names, on_conflict, size)
-        count += run_by_driver(connection, statement, list(islice(values, size * len(names)))).rowcount
-        start += size
-    return count
+        inserted += run_by_driver(connection, statement, list(islice(values, size * len(names)))).rowcount
+        left -= size
+    return inserted
 
 
 @cache
@@ -264,18 +292,23 @@ def _postgresql_copy(
     """Return the statement, and what makes of a row the values that it takes."""
     statement = f"COPY {table_of(model)} ({', '.join(names)}) FROM STDIN"
     kinds = [table_of(model).c[name].type.dialect_impl(dialect) for name in names]
-    writers = [(place, write) for place, kind in enumerate(kinds) if (write := _copy_writer(kind)) is not None]
-    if not writers:
-        return statement, lambda row: row
+    return statement, _row_writer([_copy_writer(kind) for kind in kinds])
+
+
+def _row_writer(writers: Sequence[Convert]) -> Callable[[Row], Sequence[Any]]:
+    """Return what makes of a row the values that are written."""
+    converted = [(place, write) for place, write in enumerate(writers) if write is not None]
+    if not converted:
+        return lambda row: row
 
     def write_all(row: Row) -> list[Any]:
         values = list(row)
-        for place, write in writers:
+        for place, write in converted:
             if values[place] is not None:
                 values[place] = write(values[place])
         return values
 
-    return statement, write_all
+    return write_all
 
 
 def _copy_writer(kind: TypeEngine[Any]) -> Convert:
@@ -323,8 +356,8 @@ def _hexadecimal(value: object) -> str:
     raise TypeError
 
 
-def _batched(keys: Collection[Row], size: int) -> Iterator[list[Row]]:
-    rest = iter(keys)
+def _batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    rest = iter(items)
     while some := list(islice(rest, size)):
         yield some
 
