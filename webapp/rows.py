@@ -77,13 +77,14 @@ class Lookup:
 
     def _ask_postgresql(self, connection: Connection, keys: Collection[Row]) -> Callable[[], list[Row]]:
         wanted = set(keys)
-        parts = [list(dict.fromkeys(part)) for part in zip(*wanted, strict=True)]
+        columns = [list(part) for part in zip(*wanted, strict=True)]
+        parts = [list(dict.fromkeys(part)) for part in columns]
         asked = prod(map(len, parts))
         # To ask for every part with every other takes a third of the time of a join with the keys. But an older server
         # may keep a plan that uses an index for the first part alone.
         version = connection.dialect.server_version_info or ()
         if version < _ARRAYS_SINCE or asked > _MOST_ASKED_IN_VAIN * len(wanted):
-            cursor = run_by_driver(connection, self._by_join, [list(part) for part in zip(*wanted, strict=True)])
+            cursor = run_by_driver(connection, self._by_join, columns)
         else:
             cursor = run_by_driver(connection, self._by_parts, parts)
         if asked == len(wanted):
@@ -133,9 +134,9 @@ def insert_many(session: Session, model: type[Base], names: Sequence[str], rows:
     """
     connection = session.connection()
     if connection.dialect.name == "sqlite":
-        write = _row_writer(_sqlite_writers(model, tuple(names), connection.dialect))
+        write = _sqlite_row_writer(model, tuple(names), connection.dialect)
         for some in _batched(map(write, rows), _MOST_AT_ONCE):
-            _insert_into_sqlite(connection, model, tuple(names), len(some), chain.from_iterable(some), "")
+            _insert_into_sqlite(connection, model, tuple(names), some, "")
         return
     coming = iter(rows)
     if (first := next(coming, None)) is None:
@@ -223,27 +224,26 @@ def _insert(session: Session, model: type[Base], names: tuple[str, ...], rows: S
     if connection.dialect.name != "sqlite":
         statement = _postgresql_insert(model, names, on_conflict)
         return cast("int", run_by_driver(connection, statement, _documents(rows)).rowcount)
-    values = _sqlite_values(_sqlite_writers(model, names, connection.dialect), rows)
-    return _insert_into_sqlite(connection, model, names, len(rows), values, on_conflict)
+    write = _sqlite_row_writer(model, names, connection.dialect)
+    return _insert_into_sqlite(connection, model, names, list(map(write, rows)), on_conflict)
 
 
 def _insert_into_sqlite(
     connection: Connection,
     model: type[Base],
     names: tuple[str, ...],
-    count: int,
-    values: Iterator[Any],
+    rows: Sequence[Sequence[Any]],
     on_conflict: str,
 ) -> int:
-    """Insert ``count`` rows, whose ``values`` come one after the other."""
-    inserted, left = 0, count
-    while left:
+    """Insert rows that are made ready for the driver."""
+    count = start = 0
+    while start < len(rows):
         # In sizes of powers of two: few statements to keep, and few moments in which another thread gets in between.
-        size = min(_MOST_AT_ONCE, 1 << left.bit_length() - 1)
-        statement = _sqlite_insert(model, names, on_conflict, size)
-        inserted += run_by_driver(connection, statement, list(islice(values, size * len(names)))).rowcount
-        left -= size
-    return inserted
+        size = min(_MOST_AT_ONCE, 1 << (len(rows) - start).bit_length() - 1)
+        values = list(chain.from_iterable(rows[start : start + size]))
+        count += run_by_driver(connection, _sqlite_insert(model, names, on_conflict, size), values).rowcount
+        start += size
+    return count
 
 
 @cache
@@ -252,19 +252,10 @@ def _sqlite_insert(model: type[Base], names: tuple[str, ...], on_conflict: str, 
     return f"INSERT INTO {table_of(model)} ({', '.join(names)}) VALUES {values} {on_conflict}"  # noqa: S608, our names
 
 
-def _sqlite_values(writers: Sequence[Convert], rows: Sequence[Row]) -> Iterator[Any]:
-    """Yield the values of all rows, one after the other, as they are written."""
-    if not any(writers):
-        return chain.from_iterable(rows)
-    columns = zip(*rows, strict=True)
-    written = [values if write is None else map(write, values) for write, values in zip(writers, columns, strict=True)]
-    return chain.from_iterable(zip(*written, strict=True))
-
-
 @cache
-def _sqlite_writers(model: type[Base], names: tuple[str, ...], dialect: Dialect) -> list[Convert]:
+def _sqlite_row_writer(model: type[Base], names: tuple[str, ...], dialect: Dialect) -> Callable[[Row], Sequence[Any]]:
     kinds = [table_of(model).c[name].type.dialect_impl(dialect) for name in names]
-    return [_sqlite_writer(kind, dialect) for kind in kinds]
+    return _row_writer([_sqlite_writer(kind, dialect) for kind in kinds])
 
 
 def _sqlite_writer(kind: TypeEngine[Any], dialect: Dialect) -> Convert:

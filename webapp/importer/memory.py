@@ -14,16 +14,10 @@ from webapp.importer.results import ImportResult
 from webapp.rows import Lookup, Row, insert_many, insert_new, table_of, upsert
 
 _users, _chunks = table_of(ImportedUser), table_of(AppliedChunk)
-_KEY = _users.c.goal_id, _users.c.user_id
 _USERS = Lookup(
     "SELECT u.goal_id, u.user_id, u.digest, u.sums FROM {wanted} imported_users AS u WHERE {keyed}",
     keys=("u.goal_id", "u.user_id"),
-    columns=[*_KEY, _users.c.digest, _users.c.sums],
-)
-_DIGESTS = Lookup(
-    "SELECT u.goal_id, u.user_id, u.digest FROM {wanted} imported_users AS u WHERE {keyed}",
-    keys=("u.goal_id", "u.user_id"),
-    columns=[*_KEY, _users.c.digest],
+    columns=[_users.c.goal_id, _users.c.user_id, _users.c.digest, _users.c.sums],
 )
 _CHUNKS = Lookup(
     "SELECT c.run_id, c.digest, c.result FROM {wanted} applied_chunks AS c WHERE {keyed}",
@@ -73,10 +67,10 @@ def ask_users(session: Session, goal_id: int, user_ids: Iterable[str]) -> Callab
 
 def ask_changed(session: Session, goal_id: int, users: Collection[MappedUser]) -> Callable[[], set[str]]:
     """Ask for the ids of those users of whom something else is remembered, or nothing; return what reads them."""
-    found = _DIGESTS.ask(session, [(goal_id, user.user_id) for user in users])
+    found = _USERS.ask(session, [(goal_id, user.user_id) for user in users])
 
     def read() -> set[str]:
-        last = {user_id: digest for _, user_id, digest in found()}
+        last = {user_id: digest for _, user_id, digest, _ in found()}
         return {user.user_id for user in users if last.get(user.user_id) != user.digest}
 
     return read
