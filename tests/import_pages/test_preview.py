@@ -41,7 +41,8 @@ def run(app: Flask, address: str, *users: dict[str, Any], now: datetime) -> None
     database = app.extensions["database"]
     with database.reading() as session:
         goal = live_import_goal(find_import_goal(session, address.rsplit("/", 1)[1]), allow_loopback=True)
-    ChunkApplier(database, ImportRun("run-1", goal)).apply([User(1, user) for user in users], now=now)
+    applier = ChunkApplier(database, ImportRun("run-1", goal))
+    applier.apply([applier.read(User(1, user)) for user in users], now=now)
 
 
 def stored(app: Flask) -> tuple[int, list[str]]:

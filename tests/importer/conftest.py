@@ -59,7 +59,8 @@ class Tenant:
 
     def apply(self, run: ImportRun, entries: Sequence[Entry]) -> ImportResult:
         """Apply a chunk."""
-        return ChunkApplier(self.database, run).apply(entries, now=self.now)
+        applier = ChunkApplier(self.database, run)
+        return applier.apply([applier.read(entry) for entry in entries], now=self.now)
 
     def values(self, user_id: str) -> dict[str, list[str]]:
         """Return what the profile of a user has; nothing if there is none."""

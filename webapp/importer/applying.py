@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -13,7 +13,7 @@ from webapp.connections.import_saving import LiveImportGoal, ask_consent
 from webapp.database import Database
 from webapp.importer.conflicts import keep_conflicts
 from webapp.importer.ledger import Ledger
-from webapp.importer.mapping import DIGEST_BYTES, Elsewhere, MappedUser, UserMapper
+from webapp.importer.mapping import DIGEST_BYTES, Elsewhere, MappedUser, ReadEntry, UserMapper
 from webapp.importer.memory import (
     ChunkKey,
     Remembered,
@@ -46,6 +46,16 @@ written in the way for many."""
 Entry = User | BrokenLine
 
 
+class Sized(Protocol):
+    """What a chunk is made of. ``size`` is what is kept of it, in bytes."""
+
+    @property
+    def size(self) -> int: ...  # noqa: D102, the class says it
+
+
+S = TypeVar("S", bound=Sized)
+
+
 @dataclass(frozen=True, slots=True)
 class ImportRun:
     """One execution of an import goal.
@@ -76,26 +86,25 @@ class _OtherDefinitionsError(Exception):
 
 
 class _Chunk(NamedTuple):
-    """A chunk as a goal maps it. ``users`` are those who can be told apart; ``result`` counts the others."""
+    """A chunk. ``users`` are those who can be told apart; ``result`` counts the others."""
 
-    mapper: UserMapper
     key: ChunkKey
     users: list[MappedUser]
     result: ImportResult
 
 
-def chunks_of(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+def chunks_of(entries: Iterable[S]) -> Iterator[list[S]]:
     """Group what is read into chunks, which are bounded in number and in bytes.
 
     Raises:
         UnreadableFileError: the file cannot be read on; what came before is in chunks.
     """
-    chunk: list[Entry] = []
+    chunk: list[S] = []
     size = 0
     try:
         for entry in entries:
             chunk.append(entry)
-            size += entry.size if type(entry) is User else 0
+            size += entry.size
             if len(chunk) >= MAX_CHUNK_USERS or size >= MAX_CHUNK_BYTES:
                 yield chunk
                 chunk, size = [], 0
@@ -108,15 +117,23 @@ def chunks_of(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
 
 
 class ChunkApplier:
-    """Applies the chunks of one run."""
+    """Reads the users of one run as its goal maps them, and applies them in chunks.
+
+    Each entry is read as it comes: of a whole user little is needed, and a thousand whole ones would not fit the
+    processor's caches.
+    """
 
     def __init__(self, database: Database, run: ImportRun) -> None:
         self._database = database
         self._run = run
-        self._mapper: UserMapper | None = None
+        self._known_mapper: UserMapper | None = None
 
-    def apply(self, entries: Sequence[Entry], *, now: datetime, step: Step | None = None) -> ImportResult:
-        """Apply a chunk, and return what came of it: the same again if this run has applied it before.
+    def read(self, entry: Entry) -> ReadEntry:
+        """Return what the goal needs of an entry."""
+        return self._mapper.read(entry) if type(entry) is User else entry  # type: ignore[return-value]
+
+    def apply(self, entries: Sequence[ReadEntry], *, now: datetime, step: Step | None = None) -> ImportResult:
+        """Apply a chunk that was read here, and return what came of it: the same again if this run has applied it.
 
         What makes two chunks the same is the ``step``, or else their users.
 
@@ -130,14 +147,17 @@ class ChunkApplier:
                 result = self._apply_once(entries, now, step)
                 break
             except _OtherDefinitionsError:
-                self._mapper = None  # one of now maps the chunk anew
+                self._known_mapper = None
+                again = self._mapper.read_again
+                entries = [again(each) if type(each) is MappedUser else each for each in entries]
         if not self._run.is_dry:
             keep_conflicts(self._database, self._run.goal, result.conflicts, now=now)
         return result
 
-    def _apply_once(self, entries: Sequence[Entry], now: datetime, step: Step | None) -> ImportResult:
+    def _apply_once(self, entries: Sequence[ReadEntry], now: datetime, step: Step | None) -> ImportResult:
+        mapper, chunk = self._mapper, self._chunk(entries, step)
         with self._database.reading() as session:
-            chunk, earlier, changed = self._look(session, entries, step)
+            earlier, changed = self._look(session, chunk)
         if earlier is not None:
             return earlier
         if not changed:
@@ -145,48 +165,49 @@ class ChunkApplier:
             return chunk.result
         result = chunk.result
         with suppress(_DryRunError), self._database.transaction() as session:
-            result = self._apply(session, chunk, [candidate_of(chunk.mapper, user) for user in changed], now)
+            result = self._apply(session, chunk, [candidate_of(mapper, user) for user in changed], now)
             if self._run.is_dry:
                 raise _DryRunError
         return result
 
-    def _look(
-        self, session: Session, entries: Sequence[Entry], step: Step | None
-    ) -> tuple[_Chunk, ImportResult | None, list[MappedUser]]:
-        """Return the chunk, what came of it if it was applied before, and who has changed since the last import."""
-        # Nearly always they are what they were a chunk ago, so that they are asked for along with all else.
-        if self._mapper is None:
-            definitions = read_definitions(session, self._properties)
-            self._mapper = UserMapper(self._run.goal.goal, definitions, issuer=self._run.goal.tenant.issuer)
-        chunk = self._map(entries, self._mapper, step)
+    @property
+    def _mapper(self) -> UserMapper:
+        """What reads the users. Nearly always the definitions stay what they are, and whoever relies on them asks."""
+        if self._known_mapper is None:
+            with self._database.reading() as session:
+                definitions = read_definitions(session, self._properties)
+            self._known_mapper = UserMapper(self._run.goal.goal, definitions, issuer=self._run.goal.tenant.issuer)
+        return self._known_mapper
+
+    def _look(self, session: Session, chunk: _Chunk) -> tuple[ImportResult | None, list[MappedUser]]:
+        """Return what came of the chunk if it was applied before, and who has changed since the last import."""
         with together(session):
             defined = ask_definitions(session, self._properties)
             earlier = ask_result(session, chunk.key)
             news = ask_changed(session, self._run.goal.id, () if self._run.is_full else chunk.users)
-        if defined() != chunk.mapper.definitions:
+        if defined() != self._mapper.definitions:
             raise _OtherDefinitionsError
         ids = news()
-        return chunk, earlier(), [each for each in chunk.users if self._run.is_full or each.user_id in ids]
+        return earlier(), [each for each in chunk.users if self._run.is_full or each.user_id in ids]
 
     @property
     def _properties(self) -> frozenset[str]:
         return self._run.goal.goal.properties | CONSENT_PROPERTIES
 
-    def _map(self, entries: Sequence[Entry], mapper: UserMapper, step: Step | None) -> _Chunk:
-        read = mapper.read
+    def _chunk(self, entries: Sequence[ReadEntry], step: Step | None) -> _Chunk:
         users, result = [], ImportResult(read=len(entries), place=step.after if step else None)
         for entry in entries:
-            found = read(entry) if type(entry) is User else entry
-            if type(found) is MappedUser:
-                users.append(found)
-            elif type(found) is Elsewhere:
-                result.elsewhere += 1
-            else:
-                result.invalid += 1
-                result.note([ImportProblem(found.line, found.reason)])  # type: ignore[union-attr]
+            match entry:
+                case MappedUser():
+                    users.append(entry)
+                case Elsewhere():
+                    result.elsewhere += 1
+                case BrokenLine(line, reason):
+                    result.invalid += 1
+                    result.note([ImportProblem(line, reason)])
         parts = [f"{entries[0].line}".encode(), *(user.digest for user in users)]
         key = step_key(self._run.id, step.name) if step else ChunkKey(self._run.id, _digest(parts))
-        return _Chunk(mapper, key, users, result)
+        return _Chunk(key, users, result)
 
     def _apply(self, session: Session, chunk: _Chunk, candidates: Sequence[Candidate], now: datetime) -> ImportResult:
         goal, is_small = self._run.goal, len(candidates) <= FEW_USERS
@@ -201,14 +222,14 @@ class ChunkApplier:
             earlier = ask_result(session, chunk.key)
             users = ask_users(session, goal.id, [each.user.user_id for each in candidates])
             consent = ask_consent(session, goal.id)
-        if defined() != chunk.mapper.definitions:
+        if defined() != self._mapper.definitions:
             raise _OtherDefinitionsError
         if (applied := earlier()) is not None:
             return applied
         remembered = users()
         candidates = self._still_changed(candidates, remembered)
         chunk.result.unchanged = len(chunk.users) - len(candidates)
-        ledger = Ledger(session, Terms(goal.goal, chunk.mapper, consent(), now), chunk.result)
+        ledger = Ledger(session, Terms(goal.goal, self._mapper, consent(), now), chunk.result)
         for facts, numbers, is_last in in_rounds(
             session, range(len(candidates)), lambda number: candidates[number].sought
         ):
@@ -220,7 +241,7 @@ class ChunkApplier:
                 keep_new_users(session, goal.id, new, run_id=self._run.id)
                 known = [user for user in known if user.user_id in remembered]
             with together(session):
-                store_profiles(session, changes, chunk.mapper.definitions.identifying)
+                store_profiles(session, changes, self._mapper.definitions.identifying)
                 link_identities(session, identities)
                 if is_last:
                     keep_users(session, goal.id, known, run_id=self._run.id)

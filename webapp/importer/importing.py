@@ -35,7 +35,7 @@ def import_users(
     """
     applier, total = ChunkApplier(database, run), ImportResult()
     try:
-        for chunk in chunks_of(islice(entries, limit)):
+        for chunk in chunks_of(map(applier.read, islice(entries, limit))):
             total.add(applier.apply(chunk, now=datetime.now(UTC)))
             if on_chunk is not None:
                 on_chunk(total)

@@ -51,10 +51,11 @@ class MappedUser(NamedTuple):
     """A user of whom it is known who it is. ``values`` are what the goal reads, as `UserMapper` orders them.
 
     ``digest`` is of the values and of how the goal maps them, ``sums`` of those that are summed. If ``is_plain``, every
-    text among the values can surely be stored as it is.
+    text among the values can surely be stored as it is. ``size`` is that of the user's line in bytes.
     """
 
     line: int
+    size: int
     user_id: str
     values: list[Any]
     digest: bytes
@@ -67,6 +68,11 @@ class Elsewhere(NamedTuple):
     """A user of a database that the goal does not import."""
 
     line: int
+
+    @property
+    def size(self) -> int:
+        """Nothing of the user is kept."""
+        return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +111,10 @@ class _Link(NamedTuple):
     verified_place: int | None
 
 
+ReadEntry = MappedUser | Elsewhere | BrokenLine
+"""A line of a file as a goal reads it."""
+
+
 class UserMapper:
     """Reads users as one goal maps them, into properties that have these definitions.
 
@@ -136,7 +146,7 @@ class UserMapper:
             not self._summed and len(set(written)) == len(written) and CONSENT_PROPERTIES.isdisjoint(goal.properties)
         )
 
-    def read(self, user: User) -> MappedUser | Elsewhere | BrokenLine:
+    def read(self, user: User) -> ReadEntry:
         """Return who the user is, and the values that the goal reads."""
         fields = user.fields
         get = fields.get
@@ -165,10 +175,13 @@ class UserMapper:
             return BrokenLine(user.line, "nested too deeply")
         # Looking once at all texts is quicker than at each: none can be too long, be other than ASCII, or hold a NUL.
         is_plain = len(text) <= MAX_TEXT_LENGTH and text.isascii() and b"\\u" not in text
-        digester = self._digester.copy()
-        digester.update(text)
         sums = self._sums(values) if self._summed else b""
-        return MappedUser(user.line, user_id, values, digester.digest(), sums, get("updated_at"), is_plain)
+        return MappedUser(user.line, user.size, user_id, values, self._digest(text), sums, get("updated_at"), is_plain)
+
+    def read_again(self, user: MappedUser) -> MappedUser:
+        """Return a user whom a mapper of the same goal has read when its properties had other definitions."""
+        sums = self._sums(user.values) if self._summed else b""
+        return user._replace(digest=self._digest(_as_bytes(user.values)), sums=sums)
 
     def identity(self, user: MappedUser) -> Identity:
         """Return the Auth0 user."""
@@ -306,6 +319,11 @@ class UserMapper:
                 for row in summed]  # fmt: skip
         both = ([mapped, types, sorted(self.definitions.identifying)], sums)
         return tuple(blake2b(orjson.dumps(each), digest_size=32).digest() for each in both)  # type: ignore[return-value]
+
+    def _digest(self, text: bytes) -> bytes:
+        digester = self._digester.copy()
+        digester.update(text)
+        return digester.digest()
 
     def _sums(self, values: list[Any]) -> bytes:
         digester = self._sums_digester.copy()

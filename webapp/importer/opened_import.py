@@ -10,10 +10,11 @@ from webapp.auth0.management import ManagementClient
 from webapp.auth0.user_search import OVERLAP
 from webapp.connections.import_goals import DeletionPolicy
 from webapp.database import Database
-from webapp.importer.applying import ChunkApplier, Entry, ImportRun, Step
+from webapp.importer.applying import ChunkApplier, ImportRun, Step
 from webapp.importer.beginning import begin_export, needed_fields
 from webapp.importer.coverage import note_coverage
 from webapp.importer.exported_users import ExportedUsers
+from webapp.importer.mapping import ReadEntry
 from webapp.importer.memory import find_result, forget_run, step_key
 from webapp.importer.places import Place
 from webapp.importer.planning import CONFLICT
@@ -48,7 +49,7 @@ class SweepStep(NamedTuple):
     objection: str = ""
 
 
-Work = list[Entry] | FoundUsers | EarlierStep | ExportInstead | SweepStep
+Work = list[ReadEntry] | FoundUsers | EarlierStep | ExportInstead | SweepStep
 
 
 class OpenedImport:
@@ -59,7 +60,7 @@ class OpenedImport:
         self._goal = run.goal.goal
         self._applier = ChunkApplier(database, run)
         self._seen: SeenUsers | None = None
-        self._export: ExportedUsers | None = None
+        self._export: ExportedUsers[ReadEntry] | None = None
         self._found: Iterator[FoundUsers] | None = None
         self._sweep: Sweep | None = None
         self._is_resumed = True
@@ -106,7 +107,8 @@ class OpenedImport:
                 return result, Place(**result.place) if result.place else self._swept(), ""
             case FoundUsers(users, after):
                 step = Step(_search_step(self._place), after._replace(chunks=self._place.chunks + 1).as_position())
-                result = self._applier.apply([User(0, user) for user in users], now=now, step=step)
+                read = [self._applier.read(User(0, user)) for user in users]
+                result = self._applier.apply(read, now=now, step=step)
                 return result, Place(**(result.place or step.after)), ""
             case ExportInstead(reason):
                 self._found = None
@@ -128,7 +130,7 @@ class OpenedImport:
             found = find_result(session, step_key(self._run.id, step))
         return None if found is None else EarlierStep(found)
 
-    def _next_users(self) -> list[Entry] | FoundUsers | Later | None:
+    def _next_users(self) -> list[ReadEntry] | FoundUsers | Later | None:
         if not self._place.job:
             if self._found is None:
                 self._found = searched_users(self._client, self._goal, self._place)
@@ -136,7 +138,8 @@ class OpenedImport:
         if self._export is None:
             sweeps = self._goal.deletion_policy is not DeletionPolicy.IGNORE and not self._place.is_swept
             self._seen = SeenUsers(self._run.id) if sweeps else None
-            self._export = ExportedUsers(self._client, needed_fields(self._goal), self._place, self._seen)
+            fields = needed_fields(self._goal)
+            self._export = ExportedUsers(self._client, fields, self._place, self._seen, self._applier.read)
         return self._export.next_chunk()
 
     def _next_sweep(self) -> SweepStep | Later | None:

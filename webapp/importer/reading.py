@@ -45,6 +45,11 @@ class BrokenLine(NamedTuple):
     line: int
     reason: str
 
+    @property
+    def size(self) -> int:
+        """Nothing of the line is kept."""
+        return 0
+
 
 class UnreadableFileError(ValueError):
     """The file cannot be read on. Users that came before are not touched by that."""
