@@ -145,7 +145,9 @@ class Runs:
 
     def profiles(self) -> dict[str, dict[str, list[str]]]:
         """Return the values of each profile by its user's id."""
-        query = select(ProfileIdentity.subject, Profile.properties).join(Profile)
+        query = select(ProfileIdentity.subject, Profile.properties).join(
+            Profile, Profile.id == ProfileIdentity.profile_id
+        )
         with self.database.reading() as session:
             rows = session.execute(query).all()
         return {

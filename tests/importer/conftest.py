@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
-from sqlalchemy import select
+from sqlalchemy import and_, select
 
 from tests.factories import make_import_goal
 from webapp.connections.import_saving import (
@@ -65,7 +65,8 @@ class Tenant:
     def values(self, user_id: str) -> dict[str, list[str]]:
         """Return what the profile of a user has; nothing if there is none."""
         with self.database.reading() as session:
-            query = select(Profile).join(ProfileIdentity).where(ProfileIdentity.subject == user_id)
+            is_theirs = ProfileIdentity.profile_id == Profile.id, ProfileIdentity.subject == user_id
+            query = select(Profile).join(ProfileIdentity, and_(*is_theirs))
             profile = session.scalars(query).one_or_none()
         return {name: stored["values"] for name, stored in profile.properties.items()} if profile else {}
 

@@ -1,6 +1,6 @@
 """Applying: a chunk of users becomes changes of profiles, in one transaction, once."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,7 +33,6 @@ from webapp.profiles.definitions import ask_definitions, hold_property_set, read
 from webapp.profiles.embedded import lock_all_identifiers, lock_identifiers
 from webapp.profiles.linking import identifiers_to_lock
 from webapp.profiles.rounds import in_rounds
-from webapp.profiles.writing import link_identities, store_profiles
 from webapp.rows import together
 from webapp.runs.importers import Position
 
@@ -234,21 +233,22 @@ class ChunkApplier:
             session, range(len(candidates)), lambda number: candidates[number].sought
         ):
             planned = [candidates[number] for number in numbers]
-            changes, identities = ledger.apply_round(facts, planned, are_many=len(planned) > FEW_USERS)
-            known = list(ledger.applied.values())
-            if is_last and not is_small:
-                new = [user for user in known if user.user_id not in remembered]
-                keep_new_users(session, goal.id, new, run_id=self._run.id)
-                known = [user for user in known if user.user_id in remembered]
+            unwritten = ledger.apply_round(facts, planned, are_many=len(planned) > FEW_USERS)
             with together(session):
-                store_profiles(session, changes, self._mapper.definitions.identifying)
-                link_identities(session, identities)
+                unwritten.write(session, self._mapper.definitions.identifying)
                 if is_last:
-                    keep_users(session, goal.id, known, run_id=self._run.id)
+                    self._keep(session, ledger.applied, ledger.applied if is_small else remembered)
                     keep_result(session, chunk.key, goal.id, chunk.result, now=now)
         if not candidates:
             keep_result(session, chunk.key, goal.id, chunk.result, now=now)
         return chunk.result
+
+    def _keep(self, session: Session, applied: Mapping[str, MappedUser], known: Collection[str]) -> None:
+        """Remember users as they are now. While all identifiers are locked, who is not ``known`` stays new."""
+        new = [user for user_id, user in applied.items() if user_id not in known]
+        old = [user for user_id, user in applied.items() if user_id in known]
+        keep_new_users(session, self._run.goal.id, new, run_id=self._run.id)
+        keep_users(session, self._run.goal.id, old, run_id=self._run.id)
 
     def _still_changed(self, candidates: Sequence[Candidate], remembered: Mapping[str, Remembered]) -> list[Candidate]:
         """Leave out who was imported meanwhile, and say whose sums were counted already."""

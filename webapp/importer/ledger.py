@@ -1,6 +1,8 @@
 """What becomes of a chunk's users: planned in rounds, counted, and the new ones of many written on the way."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -9,10 +11,38 @@ from webapp.importer.planning import Candidate, Terms, plan_user
 from webapp.importer.results import ImportResult
 from webapp.profiles.facts import Facts, Identity
 from webapp.profiles.store import ProfileState
-from webapp.profiles.writing import ProfileChange, link_new_identities, store_new_profiles
+from webapp.profiles.writing import (
+    ProfileChange,
+    link_identities,
+    link_new_identities,
+    store_identifiers,
+    store_new_profiles,
+    store_profiles,
+)
+from webapp.rows import Row
 
 _APPLIED = frozenset({ProfileState.CREATED, ProfileState.MODIFIED, ProfileState.UNCHANGED})
 _WRITTEN = frozenset({ProfileState.CREATED, ProfileState.MODIFIED})
+
+
+class Unwritten(NamedTuple):
+    """What is still to be written of a round, `together` with all else of it.
+
+    ``new_identifiers`` are the rows that find new profiles, which were written themselves. ``identities`` say whose
+    profiles are, ``new_identities`` do it for users who had none before.
+    """
+
+    changes: Sequence[ProfileChange]
+    identities: Mapping[Identity, str]
+    new_identifiers: Sequence[Row] = ()
+    new_identities: Mapping[Identity, str] = MappingProxyType({})
+
+    def write(self, session: Session, identifying: frozenset[str]) -> None:
+        """Write it. ``identifying`` are the properties by which profiles are found."""
+        store_identifiers(session, self.new_identifiers)
+        link_new_identities(session, self.new_identities)
+        store_profiles(session, self.changes, identifying)
+        link_identities(session, self.identities)
 
 
 class Ledger:
@@ -24,23 +54,20 @@ class Ledger:
         self._result = result
         self.applied: dict[str, MappedUser] = {}
 
-    def apply_round(
-        self, facts: Facts, candidates: Sequence[Candidate], *, are_many: bool
-    ) -> tuple[Sequence[ProfileChange], Mapping[Identity, str]]:
+    def apply_round(self, facts: Facts, candidates: Sequence[Candidate], *, are_many: bool) -> Unwritten:
         """Plan users who have nothing to do with each other, and return what is still to be written.
 
-        What is new is written here where they ``are_many``, while those after them are still planned.
+        New profiles are written here where they ``are_many``, while those after them are still planned.
         """
         identities: dict[Identity, str] = {}
         changes = self._plan(facts, candidates, identities)
         if not are_many:
-            return list(changes), identities
+            return Unwritten(list(changes), identities)
         others: list[ProfileChange] = []
         identifying = self._terms.mapper.definitions.identifying
-        store_new_profiles(self._session, _only_new(changes, others), identifying)
-        moved = facts.by_identity.keys() & identities.keys()
-        link_new_identities(self._session, {each: identities[each] for each in identities if each not in moved})
-        return others, {each: identities[each] for each in moved}
+        identifiers = store_new_profiles(self._session, _only_new(changes, others), identifying)
+        moved = {each: identities.pop(each) for each in facts.by_identity.keys() & identities.keys()}
+        return Unwritten(others, moved, identifiers, identities)
 
     def _plan(
         self, facts: Facts, candidates: Sequence[Candidate], identities: dict[Identity, str]

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from webapp.importer.mapping import DIGEST_BYTES, MappedUser
 from webapp.importer.models import AppliedChunk, ImportedUser
 from webapp.importer.results import ImportResult
-from webapp.rows import Lookup, Row, insert_many, insert_new, table_of, upsert
+from webapp.rows import Lookup, Row, insert_new, table_of, upsert
 
 _users, _chunks = table_of(ImportedUser), table_of(AppliedChunk)
 _USERS = Lookup(
@@ -82,8 +82,8 @@ def keep_users(session: Session, goal_id: int, users: Iterable[MappedUser], *, r
 
 
 def keep_new_users(session: Session, goal_id: int, users: Iterable[MappedUser], *, run_id: str) -> None:
-    """Do what `keep_users` does with very many users, of none of whom anything is remembered."""
-    insert_many(session, ImportedUser, _COLUMNS, _rows(goal_id, users, run_id))
+    """Do what `keep_users` does with users of none of whom anything is remembered."""
+    insert_new(session, ImportedUser, _COLUMNS, _rows(goal_id, users, run_id))
 
 
 def _rows(goal_id: int, users: Iterable[MappedUser], run_id: str) -> list[Row]:

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from webapp.profiles.definitions import IDENTIFIER_COLUMNS, identifier_rows
 from webapp.profiles.facts import Identity, StoredProfile
 from webapp.profiles.models import Profile, ProfileIdentifier, ProfileIdentity
-from webapp.rows import Row, delete_rows, insert_many, insert_missing, upsert
+from webapp.rows import Row, delete_rows, insert_many, insert_missing, insert_new, upsert
 
 _PROFILE_COLUMNS = ("id", "properties", "told_at", "created_at", "modified_at")
 _IDENTITY_COLUMNS = ("issuer", "subject", "profile_id")
@@ -60,8 +61,11 @@ def store_profiles(session: Session, changes: Sequence[ProfileChange], identifyi
     insert_missing(session, ProfileIdentifier, IDENTIFIER_COLUMNS, new)
 
 
-def store_new_profiles(session: Session, changes: Iterable[ProfileChange], identifying: frozenset[str]) -> None:
-    """Write very many profiles, all of them new, and what finds them. ``changes`` are taken one after the other."""
+def store_new_profiles(session: Session, changes: Iterable[ProfileChange], identifying: frozenset[str]) -> list[Row]:
+    """Write very many profiles, all of them new, and return the rows that find them, for `store_identifiers`.
+
+    ``changes`` are taken one after the other.
+    """
     identifiers: list[Row] = []
 
     def rows() -> Iterator[Row]:
@@ -72,16 +76,30 @@ def store_new_profiles(session: Session, changes: Iterable[ProfileChange], ident
             yield profile.id, profile.properties, profile.told_at, profile.modified_at, profile.modified_at
 
     insert_many(session, Profile, _PROFILE_COLUMNS, rows())
-    insert_many(session, ProfileIdentifier, IDENTIFIER_COLUMNS, identifiers)
+    return identifiers
+
+
+def delete_profile(session: Session, profile_id: str) -> None:
+    """Delete a profile with all that finds it. Who calls this has locked all identifiers."""
+    for model in (ProfileIdentifier, ProfileIdentity):
+        session.execute(delete(model).where(model.profile_id == profile_id))
+    session.execute(delete(Profile).where(Profile.id == profile_id))
+
+
+def store_identifiers(session: Session, rows: Sequence[Row]) -> None:
+    """Let new profiles be found by these rows, none of which is there yet."""
+    insert_new(session, ProfileIdentifier, IDENTIFIER_COLUMNS, rows)
 
 
 def link_new_identities(session: Session, identities: Mapping[Identity, str]) -> None:
-    """Do what `link_identities` does with very many users, none of whom was linked before."""
-    rows = ((issuer, subject, profile_id) for (issuer, subject), profile_id in identities.items())
-    insert_many(session, ProfileIdentity, _IDENTITY_COLUMNS, rows)
+    """Do what `link_identities` does with users none of whom was linked before."""
+    insert_new(session, ProfileIdentity, _IDENTITY_COLUMNS, _identity_rows(identities))
 
 
 def link_identities(session: Session, identities: Mapping[Identity, str]) -> None:
     """Remember of which profile each Auth0 user (issuer and subject) is the person."""
-    rows = [(issuer, subject, profile_id) for (issuer, subject), profile_id in identities.items()]
-    upsert(session, ProfileIdentity, _IDENTITY_COLUMNS, rows, changing=("profile_id",))
+    upsert(session, ProfileIdentity, _IDENTITY_COLUMNS, _identity_rows(identities), changing=("profile_id",))
+
+
+def _identity_rows(identities: Mapping[Identity, str]) -> list[Row]:
+    return [(issuer, subject, profile_id) for (issuer, subject), profile_id in identities.items()]
