@@ -1,9 +1,10 @@
 import uuid
+from collections.abc import Callable
 
 import pytest
 
 from webapp.profiles.embedded import PROFILE_ID_PATTERN
-from webapp.profiles.ids import new_id
+from webapp.profiles.ids import new_id, new_ids
 
 
 def test_an_id_is_a_uuid_that_browsers_may_name() -> None:
@@ -15,21 +16,30 @@ def test_an_id_is_a_uuid_that_browsers_may_name() -> None:
     assert PROFILE_ID_PATTERN.fullmatch(made)
 
 
-def test_later_ids_are_greater_and_none_comes_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(params=["one by one", "many"])
+def make_id(request: pytest.FixtureRequest) -> Callable[[], str]:
+    return new_id if request.param == "one by one" else new_ids().__next__
+
+
+def test_later_ids_are_greater_and_none_comes_twice(
+    monkeypatch: pytest.MonkeyPatch, make_id: Callable[[], str]
+) -> None:
     # given moments one after the other
     moments = iter(range(1_700_000_000_000, 1_700_000_001_000))
     monkeypatch.setattr("time.time_ns", lambda: next(moments) * 1_000_000)
     # when ids are made
-    made = [new_id() for _ in range(1000)]
+    made = [make_id() for _ in range(1000)]
     # then they are in that order
     assert made == sorted(set(made))
 
 
-def test_ids_of_one_moment_differ_in_what_nobody_guesses(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ids_of_one_moment_differ_in_what_nobody_guesses(
+    monkeypatch: pytest.MonkeyPatch, make_id: Callable[[], str]
+) -> None:
     # given a clock that stands still
     monkeypatch.setattr("time.time_ns", lambda: 1_700_000_000_000_000_000)
     # when ids are made
-    numbers = [uuid.UUID(new_id()).int for _ in range(1000)]
+    numbers = [uuid.UUID(make_id()).int for _ in range(1000)]
     # then each of the 74 bits takes both values, and only those
     differing = 0
     for number in numbers:

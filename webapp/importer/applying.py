@@ -31,6 +31,7 @@ from webapp.importer.results import ImportProblem, ImportResult
 from webapp.profiles.consent import CONSENT_PROPERTIES
 from webapp.profiles.definitions import ask_definitions, hold_property_set, read_definitions
 from webapp.profiles.embedded import lock_all_identifiers, lock_identifiers
+from webapp.profiles.ids import new_ids
 from webapp.profiles.linking import identifiers_to_lock
 from webapp.profiles.rounds import in_rounds
 from webapp.rows import together
@@ -228,7 +229,8 @@ class ChunkApplier:
         remembered = users()
         candidates = self._still_changed(candidates, remembered)
         chunk.result.unchanged = len(chunk.users) - len(candidates)
-        ledger = Ledger(session, Terms(goal.goal, self._mapper, consent(), now), chunk.result)
+        terms = Terms(goal.goal, self._mapper, consent(), now, new_ids().__next__)
+        ledger = Ledger(session, terms, chunk.result)
         for facts, numbers, is_last in in_rounds(
             session, range(len(candidates)), lambda number: candidates[number].sought
         ):

@@ -1,6 +1,6 @@
 """Planning: what a user does to which profile, decided on facts that were read before. Nothing is written here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -10,6 +10,7 @@ from webapp.connections.import_goals import ImportGoal
 from webapp.importer.mapping import MappedUser, UserMapper, issued_at
 from webapp.importer.results import Conflict, ImportProblem
 from webapp.profiles.facts import Facts, Sought
+from webapp.profiles.ids import new_id
 from webapp.profiles.linking import (
     IdentityConflictError,
     LinkValue,
@@ -56,12 +57,13 @@ class Plan(NamedTuple):
 
 
 class Terms(NamedTuple):
-    """What holds for all users of a chunk."""
+    """What holds for all users of a chunk. ``make_id`` returns the ids of new profiles."""
 
     goal: ImportGoal
     mapper: UserMapper
     consent: ConsentRule | None
     now: datetime
+    make_id: Callable[[], str] = new_id
 
     @property
     def source(self) -> str:
@@ -94,7 +96,7 @@ def plan_user(candidate: Candidate, facts: Facts, terms: Terms) -> Plan:
         rules = [rule for rule in rules if rule.strategy is not MergeStrategy.SUM]
     moment = issued_at(user, terms.now)
     if profile is None:
-        profile_id = new_profile_id(facts, links, profile_hint=None)
+        profile_id = new_profile_id(facts, links, profile_hint=None, make_id=terms.make_id)
         rules += identifier_rules(links)
     else:
         profile_id = profile.id
@@ -119,7 +121,7 @@ def _may_speak_of(user: MappedUser, terms: Terms) -> bool:
 def _plan_new(candidate: Candidate, facts: Facts, terms: Terms, passed_over: Sequence[LinkValue]) -> Plan:
     user = candidate.user
     values, overwritten, problems = terms.mapper.new_values(user, candidate.links, passed_over)
-    profile_id = new_profile_id(facts, candidate.links, profile_hint=None)
+    profile_id = new_profile_id(facts, candidate.links, profile_hint=None, make_id=terms.make_id)
     told_at = dict.fromkeys(overwritten, issued_at(user, terms.now))
     change = profile_change(None, profile_id, values, told_at, source=terms.source, now=terms.now)
     return Plan(ProfileState.CREATED, profile_id, change, problems)

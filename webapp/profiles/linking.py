@@ -8,7 +8,7 @@ says who the visitor is, that is a conflict for an admin to decide.
 All of it is decided on facts that were read before: nothing here asks the database.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from enum import StrEnum
 from http import HTTPStatus
 from typing import NamedTuple
@@ -232,14 +232,16 @@ def is_open(facts: Facts, visitor: Identity, profile_id: str | None) -> bool:
     return not owners or visitor in owners
 
 
-def new_profile_id(facts: Facts, links: Iterable[LinkValue], *, profile_hint: str | None) -> str:
+def new_profile_id(
+    facts: Facts, links: Iterable[LinkValue], *, profile_hint: str | None, make_id: Callable[[], str] = new_id
+) -> str:
     """Return the id that the browser or the token names if no profile has it yet, else one that nobody guesses."""
     named = [profile_hint] if profile_hint else []
     named += [link.value for link in links if link.property_id == PROFILE_ID]
     for profile_id in named:
         if PROFILE_ID_PATTERN.fullmatch(profile_id) and profile_id not in facts.profiles:
             return profile_id
-    return new_id()
+    return make_id()
 
 
 def _find_profile(
