@@ -1,6 +1,7 @@
 """From a chunk of users to profiles: whose they are, consent, what is unchanged, and each chunk once."""
 
 import threading
+from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import Any
 
@@ -11,6 +12,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from snippets.goals import PROFILE_ID, IdentifierLink, MergeStrategy
+from tests.conftest import wait_until
 from tests.factories import write_profile
 from tests.importer.conftest import CHANGE, ISSUER, Tenant, a_user
 from webapp.connections.import_goals import ImportMapping
@@ -25,7 +27,7 @@ from webapp.importer.importing import import_users
 from webapp.importer.memory import ask_changed, forget_users
 from webapp.importer.models import AppliedChunk, ImportedUser
 from webapp.importer.planning import CONFLICT
-from webapp.importer.reading import BrokenLine, User
+from webapp.importer.reading import BrokenLine, UnreadableFileError, User
 from webapp.importer.results import MAX_KEPT_PROBLEMS, ImportResult
 from webapp.profiles.definitions import ensure_properties
 from webapp.profiles.linking import NOT_VERIFIED, NOT_VOUCHED_FOR
@@ -563,6 +565,40 @@ def test_a_run_goes_through_all_chunks_and_forgets_them(tenant: Tenant) -> None:
             session.scalars(select(ProfileIdentity.profile_id).where(ProfileIdentity.subject == "auth0|1050"))
         )
     assert result.newest[:1] == newest
+
+
+def test_a_chunk_is_written_though_the_next_one_is_slow_to_come(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a pipe that brings the next users only once it sees those before among the profiles
+    monkeypatch.setattr(applying, "MAX_CHUNK_USERS", FEW_USERS + 1)
+    users = [User(number, {"user_id": f"auth0|{number}"}) for number in range(FEW_USERS + 2)]
+
+    def pipe() -> Iterator[User]:
+        yield from users[:-1]
+        wait_until(lambda: tenant.profiles() == FEW_USERS + 1)
+        yield users[-1]
+
+    # when they are imported, then nobody waits for the other
+    result = import_users(tenant.database, ImportRun("run", tenant.save()), pipe())
+    assert result.states == {CREATED: FEW_USERS + 2}
+
+
+def test_a_file_that_breaks_off_while_a_chunk_is_written_ends_the_run_after_it(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a file that breaks off where a chunk ends, so that the next one is begun while that one is written
+    monkeypatch.setattr(applying, "MAX_CHUNK_USERS", FEW_USERS + 1)
+
+    def file() -> Iterator[User]:
+        for number in range(FEW_USERS + 1):
+            yield User(number, {"user_id": f"auth0|{number}"})
+        raise UnreadableFileError("it breaks off")
+
+    # when it is imported, then the run fails, and the chunk is there
+    with pytest.raises(UnreadableFileError):
+        import_users(tenant.database, ImportRun("run", tenant.save()), file())
+    assert tenant.profiles() == FEW_USERS + 1
 
 
 def test_a_limit_ends_the_run(tenant: Tenant) -> None:

@@ -1,6 +1,6 @@
 """Applying: a chunk of users becomes changes of profiles, in one transaction, once."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -132,19 +132,28 @@ class ChunkApplier:
         """Return what the goal needs of an entry."""
         return self._mapper.read(entry) if type(entry) is User else entry  # type: ignore[return-value]
 
-    def apply(self, entries: Sequence[ReadEntry], *, now: datetime, step: Step | None = None) -> ImportResult:
+    def apply(
+        self,
+        entries: Sequence[ReadEntry],
+        *,
+        now: datetime,
+        step: Step | None = None,
+        meanwhile: Callable[[], object] | None = None,
+    ) -> ImportResult:
         """Apply a chunk that was read here, and return what came of it: the same again if this run has applied it.
 
         What makes two chunks the same is the ``step``, or else their users.
 
-        Users of whom nothing has changed since the goal's last import are left out before anything is locked.
+        Users of whom nothing has changed since the goal's last import are left out before anything is locked. Where
+        many are written, ``meanwhile`` is called as soon as only the database has still to do with them. It must
+        neither wait nor fail.
 
         Raises:
             NotFoundError: the goal was deleted meanwhile.
         """
         while True:
             try:
-                result = self._apply_once(entries, now, step)
+                result = self._apply_once(entries, now, step, meanwhile or _nothing)
                 break
             except _OtherDefinitionsError:
                 self._known_mapper = None
@@ -154,7 +163,9 @@ class ChunkApplier:
             keep_conflicts(self._database, self._run.goal, result.conflicts, now=now)
         return result
 
-    def _apply_once(self, entries: Sequence[ReadEntry], now: datetime, step: Step | None) -> ImportResult:
+    def _apply_once(
+        self, entries: Sequence[ReadEntry], now: datetime, step: Step | None, meanwhile: Callable[[], object]
+    ) -> ImportResult:
         mapper, chunk = self._mapper, self._chunk(entries, step)
         with self._database.reading() as session:
             earlier, changed = self._look(session, chunk)
@@ -165,7 +176,8 @@ class ChunkApplier:
             return chunk.result
         result = chunk.result
         with suppress(_DryRunError), self._database.transaction() as session:
-            result = self._apply(session, chunk, [candidate_of(mapper, user) for user in changed], now)
+            candidates = [candidate_of(mapper, user) for user in changed]
+            result = self._apply(session, chunk, candidates, now, meanwhile)
             if self._run.is_dry:
                 raise _DryRunError
         return result
@@ -209,7 +221,14 @@ class ChunkApplier:
         key = step_key(self._run.id, step.name) if step else ChunkKey(self._run.id, _digest(parts))
         return _Chunk(key, users, result)
 
-    def _apply(self, session: Session, chunk: _Chunk, candidates: Sequence[Candidate], now: datetime) -> ImportResult:
+    def _apply(
+        self,
+        session: Session,
+        chunk: _Chunk,
+        candidates: Sequence[Candidate],
+        now: datetime,
+        meanwhile: Callable[[], object],
+    ) -> ImportResult:
         goal, is_small = self._run.goal, len(candidates) <= FEW_USERS
         with together(session):
             if is_small:
@@ -241,6 +260,8 @@ class ChunkApplier:
                 if is_last:
                     self._keep(session, ledger.applied, ledger.applied if is_small else remembered)
                     keep_result(session, chunk.key, goal.id, chunk.result, now=now)
+                    if not is_small:
+                        meanwhile()
         if not candidates:
             keep_result(session, chunk.key, goal.id, chunk.result, now=now)
         return chunk.result
@@ -262,6 +283,10 @@ class ChunkApplier:
             elif self._run.is_full or last.digest != each.user.digest:
                 still.append(each._replace(has_new_sums=last.sums != each.user.sums))
         return still
+
+
+def _nothing() -> None:
+    pass
 
 
 def _digest(parts: Iterable[bytes]) -> bytes:

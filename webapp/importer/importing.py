@@ -8,6 +8,7 @@ from itertools import islice
 from webapp.database import Database
 from webapp.importer.applying import ChunkApplier, Entry, ImportRun, chunks_of
 from webapp.importer.memory import forget_run
+from webapp.importer.reading_ahead import ReadAhead
 from webapp.importer.results import ImportResult
 
 
@@ -35,8 +36,9 @@ def import_users(
     """
     applier, total = ChunkApplier(database, run), ImportResult()
     try:
-        for chunk in chunks_of(map(applier.read, islice(entries, limit))):
-            total.add(applier.apply(chunk, now=datetime.now(UTC)))
+        chunks = ReadAhead(chunks_of(map(applier.read, islice(entries, limit))))
+        while (chunk := chunks.take()) is not None:
+            total.add(applier.apply(chunk, now=datetime.now(UTC), meanwhile=chunks.begin))
             if on_chunk is not None:
                 on_chunk(total)
     finally:

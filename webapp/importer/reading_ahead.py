@@ -1,0 +1,48 @@
+"""Reading ahead: the next chunk of a file is read in a thread of its own while the database writes the one before."""
+
+from collections.abc import Iterator
+from threading import Thread
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class ReadAhead(Generic[T]):
+    """Takes items from an iterator, the next one beforehand where its user says that it is the moment.
+
+    The thread would take Python's lock from whoever has more to do than to wait. It is a daemon, so that nobody who
+    ends an import has to wait for a pipe.
+    """
+
+    def __init__(self, items: Iterator[T]) -> None:
+        self._items = items
+        self._thread: Thread | None = None
+        self._item: T | None = None
+        self._error: Exception | None = None
+
+    def begin(self) -> None:
+        """Begin to read the next item, unless that has begun."""
+        if self._thread is None:
+            self._thread = Thread(target=self._read, name="reading ahead", daemon=True)
+            self._thread.start()
+
+    def take(self) -> T | None:
+        """Return the next item, None at the end. Raises what the iterator raises."""
+        if self._thread is None:
+            return next(self._items, None)
+        self.join()
+        item, error, self._thread, self._item, self._error = self._item, self._error, None, None, None
+        if error is not None:
+            raise error
+        return item
+
+    def join(self) -> None:
+        """Wait until nothing is read."""
+        if self._thread is not None:
+            self._thread.join()
+
+    def _read(self) -> None:
+        try:
+            self._item = next(self._items, None)
+        except Exception as error:  # noqa: BLE001, it is raised again where the item is taken
+            self._error = error
