@@ -14,7 +14,8 @@ from webapp.connections.import_goals import ImportGoal
 from webapp.connections.import_properties import definitions_after_saving
 from webapp.connections.models import Connection
 from webapp.connections.tenant_access import UserNotLoadedError, load_users
-from webapp.importer.mapping import Elsewhere, value_at
+from webapp.importer.fields import value_at
+from webapp.importer.mapping import Elsewhere
 from webapp.importer.preview import Draft, Preview, preview_user
 from webapp.importer.reading import BrokenLine
 from webapp.json_text import TypedJsonError, compact, parse_object

@@ -9,7 +9,7 @@ from snippets.goals import METADATA_ROOTS, InvalidMappingError, MergeStrategy
 from webapp.connections.goals import DEFAULT_MAPPINGS
 from webapp.connections.import_goals import ImportMapping
 from webapp.connections.transforms import is_empty
-from webapp.importer.mapping import value_at
+from webapp.importer.fields import value_at
 from webapp.json_text import compact
 from webapp.profiles.definitions import suggested_type
 from webapp.profiles.values import MAX_NUMBER, PropertyType, profile_values

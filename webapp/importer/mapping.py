@@ -4,7 +4,6 @@ A goal is made ready once for many users (`UserMapper`), since all of this happe
 """
 
 import json
-import re
 from collections.abc import Collection, Sequence
 from collections.abc import Mapping as Members
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from snippets.fields import VERIFIED_BY
 from snippets.goals import PROFILE_ID, IdentifierLink, MergeStrategy
 from webapp.connections.import_goals import ImportGoal, ImportMapping, plain_import_goal
 from webapp.connections.transforms import Transform, UnfitTransformError, transformed
+from webapp.importer.fields import DATABASE_FIELDS, Path, database_of, path_of, walk
 from webapp.importer.reading import BrokenLine, User
 from webapp.importer.results import ImportProblem
 from webapp.profiles.consent import CONSENT_PROPERTIES
@@ -39,12 +39,7 @@ from webapp.profiles.values import MAX_TEXT_LENGTH, PropertyType, is_plain
 
 MAX_USER_ID_LENGTH = 255
 DIGEST_BYTES = 16
-_DATABASE_FIELDS = ("connection", "identities[0].connection")
-"""Where an export may have the name of a user's database: as Websync asks for it, and as Auth0 has it."""
 _NO_POSITIONS: frozenset[int] = frozenset()
-_INDEXED = re.compile(r"(.+)\[(\d{1,4})\]")
-
-Path = tuple[str | int, ...]
 
 
 class MappedUser(NamedTuple):
@@ -135,7 +130,7 @@ class UserMapper:
         self._databases = frozenset(goal.databases)
         self._asks_database = bool(goal.databases or goal.database_property)
         if goal.database_property:  # its value comes after all others
-            mapping = ImportMapping(_DATABASE_FIELDS[0], goal.database_property)
+            mapping = ImportMapping(DATABASE_FIELDS[0], goal.database_property)
             self._rows.append(self._row(mapping, len(self._names)))
         key, sums_key = self._keys()
         # Copied for each user: to take in the key takes as long as to take in the values.
@@ -157,7 +152,7 @@ class UserMapper:
             found = get(first)
             for step in others:
                 if type(found) is not dict:  # which hardly any is
-                    found = None if found is None else _walk(fields, path)
+                    found = None if found is None else walk(fields, path)
                     break
                 found = found.get(step)
             values[place] = found
@@ -165,7 +160,7 @@ class UserMapper:
         if type(user_id) is not str or not 0 < len(user_id) <= MAX_USER_ID_LENGTH or not _is_storable(user_id):
             return BrokenLine(user.line, "no user_id")
         if self._asks_database:
-            database = _database_of(fields)
+            database = database_of(fields)
             if database is not None and self._databases and database not in self._databases:
                 return Elsewhere(user.line)
             values.append(database)
@@ -345,23 +340,6 @@ class UserMapper:
         return next(is_same, None)
 
 
-def path_of(field: str) -> Path:
-    """Return the steps to a field: names, and places in lists (``identities[0].provider``, also ``identities.0.…``)."""
-    path: list[str | int] = []
-    for part in field.split("."):
-        if found := _INDEXED.fullmatch(part):
-            path += [found[1], int(found[2])]
-        else:
-            path.append(part)
-    return tuple(path)
-
-
-def value_at(fields: Members[str, Any], field: str) -> Any:
-    """Return what a user has at ``field``: under the path as a name, as some exports have it, or along the path."""
-    found = fields.get(field)
-    return _walk(fields, path_of(field)) if found is None else found
-
-
 def issued_at(user: MappedUser, now: datetime) -> int:
     """Return how new the news about a user is (Unix seconds): when Auth0 changed it last, as far as the export tells.
 
@@ -392,23 +370,6 @@ def _as_bytes(values: list[Any]) -> bytes:
         return orjson.dumps(values)
     except orjson.JSONEncodeError:  # a larger number, or more levels, than it knows
         return json.dumps(values).encode()
-
-
-def _walk(found: Any, path: Path) -> Any:
-    try:
-        for step in path:
-            found = found[int(step) if type(found) is list else step]
-    except (KeyError, IndexError, TypeError, ValueError):  # another shape than the path's: the user has no such field
-        return None
-    return found
-
-
-def _database_of(fields: Members[str, Any]) -> str | None:
-    for name in _DATABASE_FIELDS:
-        found = value_at(fields, name)
-        if isinstance(found, str) and found:
-            return found
-    return None
 
 
 def _type_of(definitions: Definitions, property_id: str) -> PropertyType:
