@@ -19,10 +19,10 @@ from webapp.connections.import_saving import LiveImportGoal, find_import_goals, 
 from webapp.connections.models import ImportGoalRow
 from webapp.database import database, reading, transaction
 from webapp.errors import NotFoundError, WebsyncError
-from webapp.importer.applying import Entry, ImportRun
+from webapp.importer.applying import ImportRun
 from webapp.importer.exported_users import export_now
 from webapp.importer.importing import import_users, new_run_id
-from webapp.importer.reading import UnreadableFileError, format_of, open_users
+from webapp.importer.reading import Entry, UnreadableFileError, format_of, open_users
 from webapp.importer.results import ImportResult
 from webapp.importer.summary import count_lines, summary_lines
 from webapp.importer.tenant_import import open_goal

@@ -21,9 +21,9 @@ from webapp.connections.import_saving import (
 from webapp.connections.models import Connection
 from webapp.connections.saving import Change, ConnectionDetails, add_connection
 from webapp.database import Database
-from webapp.importer.applying import ChunkApplier, Entry, ImportRun
+from webapp.importer.applying import ChunkApplier, ImportRun
 from webapp.importer.importing import new_run_id
-from webapp.importer.reading import User, open_users
+from webapp.importer.reading import Entry, User, open_users
 from webapp.importer.results import ImportResult
 from webapp.profiles.models import Profile, ProfileIdentity
 

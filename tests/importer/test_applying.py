@@ -21,13 +21,14 @@ from webapp.connections.objectives import save_objective
 from webapp.connections.saving import ConnectionDetails, save_connection
 from webapp.connections.transforms import Transform, TransformKind
 from webapp.errors import NotFoundError
-from webapp.importer import applying
-from webapp.importer.applying import FEW_USERS, MAX_CHUNK_USERS, Entry, ImportRun
+from webapp.importer import applying, chunks
+from webapp.importer.applying import FEW_USERS, ImportRun
+from webapp.importer.chunks import MAX_CHUNK_USERS
 from webapp.importer.importing import import_users
 from webapp.importer.memory import ask_changed, forget_users
 from webapp.importer.models import AppliedChunk, ImportedUser
 from webapp.importer.planning import CONFLICT
-from webapp.importer.reading import BrokenLine, UnreadableFileError, User
+from webapp.importer.reading import BrokenLine, Entry, UnreadableFileError, User
 from webapp.importer.results import MAX_KEPT_PROBLEMS, ImportResult
 from webapp.profiles.definitions import ensure_properties
 from webapp.profiles.linking import NOT_VERIFIED, NOT_VOUCHED_FOR
@@ -571,7 +572,7 @@ def test_a_chunk_is_written_though_the_next_one_is_slow_to_come(
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # given a pipe that brings the next users only once it sees those before among the profiles
-    monkeypatch.setattr(applying, "MAX_CHUNK_USERS", FEW_USERS + 1)
+    monkeypatch.setattr(chunks, "MAX_CHUNK_USERS", FEW_USERS + 1)
     users = [User(number, {"user_id": f"auth0|{number}"}) for number in range(FEW_USERS + 2)]
 
     def pipe() -> Iterator[User]:
@@ -588,7 +589,7 @@ def test_a_file_that_breaks_off_while_a_chunk_is_written_ends_the_run_after_it(
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # given a file that breaks off where a chunk ends, so that the next one is begun while that one is written
-    monkeypatch.setattr(applying, "MAX_CHUNK_USERS", FEW_USERS + 1)
+    monkeypatch.setattr(chunks, "MAX_CHUNK_USERS", FEW_USERS + 1)
 
     def file() -> Iterator[User]:
         for number in range(FEW_USERS + 1):

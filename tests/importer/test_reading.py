@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.importer.conftest import lines_of, read_all
-from webapp.importer.applying import MAX_CHUNK_BYTES, MAX_CHUNK_USERS, chunks_of
+from webapp.importer.chunks import MAX_CHUNK_BYTES, MAX_CHUNK_USERS, chunks_of
 from webapp.importer.reading import (
     MAX_LINE_BYTES,
     BrokenLine,

@@ -1,11 +1,11 @@
 """Applying: a chunk of users becomes changes of profiles, in one transaction, once."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -26,7 +26,7 @@ from webapp.importer.memory import (
     step_key,
 )
 from webapp.importer.planning import Candidate, Terms, candidate_of
-from webapp.importer.reading import BrokenLine, UnreadableFileError, User
+from webapp.importer.reading import BrokenLine, Entry, User
 from webapp.importer.results import ImportProblem, ImportResult
 from webapp.profiles.consent import CONSENT_PROPERTIES
 from webapp.profiles.definitions import ask_definitions, hold_property_set, read_definitions
@@ -37,23 +37,9 @@ from webapp.profiles.rounds import in_rounds
 from webapp.rows import together
 from webapp.runs.importers import Position
 
-MAX_CHUNK_USERS = 1000
-MAX_CHUNK_BYTES = 8_000_000
 FEW_USERS = 50
 """So many are locked one by one: PostgreSQL has room for that, whatever else goes on. Of more, those who are new are
 written in the way for many."""
-
-Entry = User | BrokenLine
-
-
-class Sized(Protocol):
-    """What a chunk is made of. ``size`` is what is kept of it, in bytes."""
-
-    @property
-    def size(self) -> int: ...  # noqa: D102, the class says it
-
-
-S = TypeVar("S", bound=Sized)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,29 +77,6 @@ class _Chunk(NamedTuple):
     key: ChunkKey
     users: list[MappedUser]
     result: ImportResult
-
-
-def chunks_of(entries: Iterable[S]) -> Iterator[list[S]]:
-    """Group what is read into chunks, which are bounded in number and in bytes.
-
-    Raises:
-        UnreadableFileError: the file cannot be read on; what came before is in chunks.
-    """
-    chunk: list[S] = []
-    size = 0
-    try:
-        for entry in entries:
-            chunk.append(entry)
-            size += entry.size
-            if len(chunk) >= MAX_CHUNK_USERS or size >= MAX_CHUNK_BYTES:
-                yield chunk
-                chunk, size = [], 0
-    except UnreadableFileError:
-        if chunk:
-            yield chunk
-        raise
-    if chunk:
-        yield chunk
 
 
 class ChunkApplier:

@@ -14,10 +14,10 @@ from webapp.auth0.export_fields import ExportField, as_user
 from webapp.auth0.export_jobs import ExportJob, ExportWatch, create_export
 from webapp.auth0.management_calls import ManagementCalls
 from webapp.connections.import_goals import ImportGoal
-from webapp.importer.applying import Entry, S, chunks_of
 from webapp.importer.beginning import needed_fields
+from webapp.importer.chunks import S, chunks_of
 from webapp.importer.places import Place
-from webapp.importer.reading import FileFormat, UnreadableFileError, User, open_users, stream_of
+from webapp.importer.reading import Entry, FileFormat, UnreadableFileError, User, open_users, stream_of
 from webapp.importer.reading_ahead import ReadAhead
 from webapp.importer.seen import SeenUsers
 from webapp.runs.importers import Later

@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from webapp.database import Database
-from webapp.importer.applying import ChunkApplier, Entry, ImportRun, chunks_of
+from webapp.importer.applying import ChunkApplier, ImportRun
+from webapp.importer.chunks import chunks_of
 from webapp.importer.memory import forget_run
+from webapp.importer.reading import Entry
 from webapp.importer.reading_ahead import ReadAhead
 from webapp.importer.results import ImportResult
 

@@ -46,7 +46,7 @@ class MappedUser(NamedTuple):
     """A user of whom it is known who it is. ``values`` are what the goal reads, as `UserMapper` orders them.
 
     ``digest`` is of the values and of how the goal maps them, ``sums`` of those that are summed. If ``is_plain``, every
-    text among the values can surely be stored as it is. ``size`` is that of the user's line in bytes.
+    text among the values can surely be stored as it is. ``size`` is that of the line, in bytes.
     """
 
     line: int

@@ -51,6 +51,10 @@ class BrokenLine(NamedTuple):
         return 0
 
 
+Entry = User | BrokenLine
+"""What a file holds, line by line."""
+
+
 class UnreadableFileError(ValueError):
     """The file cannot be read on. Users that came before are not touched by that."""
 
@@ -61,7 +65,7 @@ def format_of(name: str) -> FileFormat | None:
     return {".csv": FileFormat.CSV, ".ndjson": FileFormat.NDJSON, ".json": FileFormat.NDJSON}.get(suffix)
 
 
-def open_users(stream: BinaryIO, file_format: FileFormat | None = None) -> Iterator[User | BrokenLine]:
+def open_users(stream: BinaryIO, file_format: FileFormat | None = None) -> Iterator[Entry]:
     """Yield the users of ``stream``. Without a format the first character says it: JSON begins with ``{``.
 
     Raises:
@@ -178,7 +182,7 @@ def _lines(stream: io.BufferedReader) -> Iterator[tuple[int, bytes | None]]:
 _TOO_LONG = f"longer than {MAX_LINE_BYTES:,} bytes"
 
 
-def _ndjson_users(stream: io.BufferedReader) -> Iterator[User | BrokenLine]:
+def _ndjson_users(stream: io.BufferedReader) -> Iterator[Entry]:
     loads = orjson.loads
     for number, line in _lines(stream):
         if line is None:
@@ -219,7 +223,7 @@ class _CsvLines:
         return line.decode()
 
 
-def _csv_users(stream: io.BufferedReader) -> Iterator[User | BrokenLine]:
+def _csv_users(stream: io.BufferedReader) -> Iterator[Entry]:
     lines = _CsvLines(stream)
     names: list[str] | None = None
     for number, record in _csv_records(lines):
