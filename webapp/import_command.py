@@ -123,7 +123,8 @@ def _follow_run(key: str) -> Run:
 def _import_file(run: ImportRun, file: BinaryIO, limit: int | None) -> NoReturn:
     name = str(getattr(file, "name", "-"))
     length = Path(name).stat().st_size if Path(name).is_file() else None  # nobody knows how long a pipe is
-    _import_here(run, open_users(file, format_of(name)), limit, length, lambda _: file.tell() if length else None)
+    users, is_file = open_users(file, format_of(name)), length is not None
+    _import_here(run, users, limit, length, lambda _: file.tell() if length else None, reads_ahead=is_file)
 
 
 def _import_some(run: ImportRun, limit: int | None) -> NoReturn:
@@ -143,6 +144,8 @@ def _import_here(
     limit: int | None,
     total: int | None,
     place_of: Callable[[ImportResult], int | None],
+    *,
+    reads_ahead: bool = False,
 ) -> NoReturn:
     """Import ``users`` in this process. ``place_of`` says how much of ``total`` is done."""
     garbage.look_seldom(garbage.OBJECTS_OF_AN_IMPORT)
@@ -155,7 +158,7 @@ def _import_here(
             progress.update(task, description=f"{so_far.read:,} users", completed=place_of(so_far))
 
         try:
-            result = import_users(database(), run, users, limit=limit, on_chunk=show)
+            result = import_users(database(), run, users, limit=limit, reads_ahead=reads_ahead, on_chunk=show)
         except SQLAlchemyError as error:
             failure = f"the database: {type(error).__name__}"
         except (UnreadableFileError, WebsyncError) as error:

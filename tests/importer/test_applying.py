@@ -568,21 +568,39 @@ def test_a_run_goes_through_all_chunks_and_forgets_them(tenant: Tenant) -> None:
     assert result.newest[:1] == newest
 
 
-def test_a_chunk_is_written_though_the_next_one_is_slow_to_come(
-    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # given a pipe that brings the next users only once it sees those before among the profiles
+def test_a_chunk_is_written_while_the_next_one_is_read(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    # given a file whose next users are read only once those before are among the profiles
     monkeypatch.setattr(chunks, "MAX_CHUNK_USERS", FEW_USERS + 1)
     users = [User(number, {"user_id": f"auth0|{number}"}) for number in range(FEW_USERS + 2)]
+    readers = set()
 
-    def pipe() -> Iterator[User]:
+    def file() -> Iterator[User]:
         yield from users[:-1]
         wait_until(lambda: tenant.profiles() == FEW_USERS + 1)
+        readers.add(threading.current_thread())
         yield users[-1]
 
-    # when they are imported, then nobody waits for the other
-    result = import_users(tenant.database, ImportRun("run", tenant.save()), pipe())
+    # when they are imported
+    result = import_users(tenant.database, ImportRun("run", tenant.save()), file(), reads_ahead=True)
+    # then another thread has read them, and nobody waited for the other
     assert result.states == {CREATED: FEW_USERS + 2}
+    assert threading.current_thread() not in readers
+    assert not any(reader.is_alive() for reader in readers)
+
+
+def test_a_pipe_is_read_by_nobody_else(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    # given a pipe that may let its reader wait, so that nothing could end another thread
+    monkeypatch.setattr(chunks, "MAX_CHUNK_USERS", FEW_USERS + 1)
+    readers = []
+
+    def pipe() -> Iterator[User]:
+        for number in range(FEW_USERS + 2):
+            readers.append(threading.current_thread())
+            yield User(number, {"user_id": f"auth0|{number}"})
+
+    # when its users are imported, then this thread has read them
+    import_users(tenant.database, ImportRun("run", tenant.save()), pipe())
+    assert set(readers) == {threading.current_thread()}
 
 
 def test_a_file_that_breaks_off_while_a_chunk_is_written_ends_the_run_after_it(
@@ -598,7 +616,7 @@ def test_a_file_that_breaks_off_while_a_chunk_is_written_ends_the_run_after_it(
 
     # when it is imported, then the run fails, and the chunk is there
     with pytest.raises(UnreadableFileError):
-        import_users(tenant.database, ImportRun("run", tenant.save()), file())
+        import_users(tenant.database, ImportRun("run", tenant.save()), file(), reads_ahead=True)
     assert tenant.profiles() == FEW_USERS + 1
 
 

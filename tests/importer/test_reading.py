@@ -118,7 +118,7 @@ def test_broken_records_of_csv_are_told_with_the_line_where_they_begin() -> None
     # when it is read
     entries = read_all(content)
     # then the last user is found all the same
-    told = [tuple(entry) for entry in entries if isinstance(entry, BrokenLine)]
+    told = [(entry.line, entry.reason) for entry in entries if isinstance(entry, BrokenLine)]
     assert told[0] == (2, "more values than columns")
     assert told[1] == (3, "longer than 2,000,000 bytes")
     assert "no CSV in UTF-8" in {reason for _, reason in told}

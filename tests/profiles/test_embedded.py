@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from snippets.goals import PROFILE_ID, IdentifierLink, Mapping, MergeStrategy
@@ -14,7 +14,6 @@ from webapp.profiles.embedded import (
     ensure_properties,
     find_profiles,
     get_profile,
-    lock_all_identifiers,
     lock_identifiers,
     newest_profiles,
     property_types,
@@ -22,12 +21,10 @@ from webapp.profiles.embedded import (
     suggested_type,
     wanted_properties,
 )
-from webapp.profiles.facts import Sought, find_facts
-from webapp.profiles.linking import LinkValue, link_profile
 from webapp.profiles.merging import Rule
 from webapp.profiles.models import Profile, ProfileIdentifier, ProfileIdentity, PropertyDefinition
 from webapp.profiles.values import PropertyType
-from webapp.profiles.writing import delete_profile, link_identities
+from webapp.profiles.writing import link_identities
 
 EMAIL = {"email": (PropertyType.EMAIL, True)}
 FINDING = ProfileIdentifier.profile_id, ProfileIdentity.profile_id
@@ -49,38 +46,20 @@ def found(session: Session, value: str, property_id: str = "email") -> list[str]
     return [profile.id for profile in find_profiles(session, property_id, value)]
 
 
-def test_a_profile_is_deleted_with_all_that_finds_it(database: Database, now: datetime) -> None:
+def test_all_that_finds_a_profile_goes_with_it(database: Database, now: datetime) -> None:
     # given two profiles with an address and a user each
     with database.transaction() as session:
         ensure_properties(session, EMAIL, now)
         for name in ("p1", "p2"):
             write(session, name, now, email=[f"{name}@example.org"])
             link_identities(session, {("https://acme.eu.auth0.com/", name): name})
-    # when one is deleted
-    with database.transaction() as session:
-        lock_all_identifiers(session)
-        delete_profile(session, "p1")
+    # when somebody deletes one, in the database itself
+    with database.engine.begin() as connection:
+        connection.execute(text("DELETE FROM profiles WHERE id = 'p1'"))
     # then nothing is left of it, and all of the other
     with database.reading() as session:
         left = [set(session.scalars(select(each))) for each in (Profile.id, *FINDING)]
     assert left == [{"p2"}, {"p2"}, {"p2"}]
-
-
-def test_what_finds_a_profile_that_was_deleted_by_hand_leads_to_nobody(database: Database, now: datetime) -> None:
-    # given a profile that somebody has deleted in the database itself, so that what finds it is still there
-    user, address = ("https://acme.eu.auth0.com/", "auth0|ann"), ("email", "ann@example.org")
-    with database.transaction() as session:
-        ensure_properties(session, EMAIL, now)
-        write(session, "p1", now, email=[address[1]])
-        link_identities(session, {user: "p1"})
-        session.execute(delete(Profile))
-    # when its person is looked for
-    sought = [Sought(user, frozenset({address}))]
-    with database.reading() as session:
-        facts = find_facts(session, sought, for_update=False)
-    # then there is none
-    links = [LinkValue(0, *address, PropertyType.EMAIL, is_proven=True)]
-    assert link_profile(facts, user, links, profile_hint=None).profile is None
 
 
 def test_a_change_is_kept_with_its_source_and_moment(database: Database, now: datetime) -> None:

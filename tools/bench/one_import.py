@@ -49,7 +49,8 @@ def import_file(file: Path, database_url: str) -> dict[str, int]:
         goal = live_import_goal(find_import_goals(session, IMPORT_KEY)[0], allow_loopback=True)
     garbage.look_seldom(garbage.OBJECTS_OF_AN_IMPORT)
     with file.open("rb") as stream:
-        result = import_users(database, ImportRun(new_run_id(), goal), open_users(stream, format_of(str(file))))
+        users = open_users(stream, format_of(str(file)))
+        result = import_users(database, ImportRun(new_run_id(), goal), users, reads_ahead=True)
     database.close()
     return {
         "users": result.read,

@@ -14,7 +14,7 @@ from webapp.database import UtcDateTime, reading
 from webapp.errors import NotFoundError
 from webapp.profiles.embedded import get_profile
 from webapp.profiles.facts import Identity
-from webapp.profiles.models import Profile, ProfileIdentity
+from webapp.profiles.models import ProfileIdentity
 from webapp.profiles.owners import owners_of, profile_id_of
 from webapp.profiles.showing import ShownProperty, definitions, shown_properties
 
@@ -112,8 +112,6 @@ def _is_waiting() -> ColumnElement[bool]:
     """Leave out what has settled by itself, as `Sides.is_settled` says."""
     has_owner = exists().where(ProfileIdentity.profile_id == IdentityConflict.profile_id)
     has_profile = exists().where(
-        ProfileIdentity.issuer == IdentityConflict.issuer,
-        ProfileIdentity.subject == IdentityConflict.subject,
-        ProfileIdentity.profile_id == Profile.id,
+        ProfileIdentity.issuer == IdentityConflict.issuer, ProfileIdentity.subject == IdentityConflict.subject
     )
     return and_(IdentityConflict.state == ConflictState.OPEN, has_owner, ~has_profile)

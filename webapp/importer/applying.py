@@ -177,7 +177,7 @@ class ChunkApplier:
                     users.append(entry)
                 case Elsewhere():
                     result.elsewhere += 1
-                case BrokenLine(line, reason):
+                case BrokenLine(line=line, reason=reason):
                     result.invalid += 1
                     result.note([ImportProblem(line, reason)])
         parts = [f"{entries[0].line}".encode(), *(user.digest for user in users)]

@@ -18,7 +18,6 @@ from webapp.importer.beginning import needed_fields
 from webapp.importer.chunks import S, chunks_of
 from webapp.importer.places import Place
 from webapp.importer.reading import Entry, FileFormat, UnreadableFileError, User, open_users, stream_of
-from webapp.importer.reading_ahead import ReadAhead
 from webapp.importer.seen import SeenUsers
 from webapp.runs.importers import Later
 
@@ -58,24 +57,19 @@ class ExportedUsers(Generic[S]):
         self._read = read
         self._watch = ExportWatch(client, place.job)
         self._blocks: Iterator[bytes] | None = None
-        self._chunks: ReadAhead[list[S]] = ReadAhead(iter(()))
+        self._chunks: Iterator[list[S]] = iter(())
 
     def next_chunk(self) -> list[S] | Later | None:
         """Return the next users of the file, `Later` while Auth0 still writes it, None at its end."""
         if self._blocks is None and (pause := self._look()) is not None:
             return pause
         try:
-            return self._chunks.take()
+            return next(self._chunks, None)
         except UnreadableFileError as error:
             raise ExportFileError(f"The file cannot be read: {error}.") from error
 
-    def read_ahead(self) -> None:
-        """Begin to read the next users, while the database writes those before."""
-        self._chunks.begin()
-
     def close(self) -> None:
         """End the download."""
-        self._chunks.join()
         if self._blocks is not None:
             self._blocks.close()  # type: ignore[attr-defined]  # it is a generator
 
@@ -87,7 +81,7 @@ class ExportedUsers(Generic[S]):
         self._blocks = download_export(self._client, self._place.job)
         users = self._as_users(open_users(stream_of(self._blocks), FileFormat.NDJSON))
         # Whoever reads the same file from its beginning gets the same chunks.
-        self._chunks = ReadAhead(islice(chunks_of(map(self._read, users)), self._place.chunks, None))
+        self._chunks = islice(chunks_of(map(self._read, users)), self._place.chunks, None)
         return None
 
     def _as_users(self, entries: Iterator[Entry]) -> Iterator[Entry]:

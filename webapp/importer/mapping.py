@@ -63,11 +63,7 @@ class Elsewhere(NamedTuple):
     """A user of a database that the goal does not import."""
 
     line: int
-
-    @property
-    def size(self) -> int:
-        """Nothing of the user is kept."""
-        return 0
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,16 +154,16 @@ class UserMapper:
             values[place] = found
         user_id = values[0]
         if type(user_id) is not str or not 0 < len(user_id) <= MAX_USER_ID_LENGTH or not _is_storable(user_id):
-            return BrokenLine(user.line, "no user_id")
+            return BrokenLine(user.line, "no user_id", user.size)
         if self._asks_database:
             database = database_of(fields)
             if database is not None and self._databases and database not in self._databases:
-                return Elsewhere(user.line)
+                return Elsewhere(user.line, user.size)
             values.append(database)
         try:
             text = _as_bytes(values)
         except RecursionError:
-            return BrokenLine(user.line, "nested too deeply")
+            return BrokenLine(user.line, "nested too deeply", user.size)
         # Looking once at all texts is quicker than at each: none can be too long, be other than ASCII, or hold a NUL.
         is_plain = len(text) <= MAX_TEXT_LENGTH and text.isascii() and b"\\u" not in text
         sums = self._sums(values) if self._summed else b""

@@ -115,9 +115,7 @@ class OpenedImport:
                 return ImportResult(), begin_export(self._client, self._goal, now), f"All users are exported. {reason}"
             case SweepStep(missing, objection):
                 return self._apply_sweep(missing, objection, now)
-        if self._export is None:
-            raise RuntimeError("a chunk comes from an export")
-        result = self._applier.apply(chunk, now=now, meanwhile=self._export.read_ahead)
+        result = self._applier.apply(chunk, now=now)
         return result, self._place._replace(chunks=self._place.chunks + 1), ""
 
     def close(self) -> None:

@@ -40,15 +40,11 @@ class User(NamedTuple):
 
 
 class BrokenLine(NamedTuple):
-    """A line that is no user. ``reason`` repeats nothing of it."""
+    """A line that is no user. ``reason`` repeats nothing of it. ``size`` is as of a `User`, for whom it was taken."""
 
     line: int
     reason: str
-
-    @property
-    def size(self) -> int:
-        """Nothing of the line is kept."""
-        return 0
+    size: int = 0
 
 
 Entry = User | BrokenLine

@@ -10,20 +10,20 @@ T = TypeVar("T")
 class ReadAhead(Generic[T]):
     """Takes items from an iterator, the next one beforehand where its user says that it is the moment.
 
-    The thread would take Python's lock from whoever has more to do than to wait. It is a daemon, so that nobody who
-    ends an import has to wait for a pipe.
+    At other moments the thread would take Python's lock from whoever has more to do than to wait. Who ends before the
+    end calls `join`.
     """
 
     def __init__(self, items: Iterator[T]) -> None:
         self._items = items
         self._thread: Thread | None = None
         self._item: T | None = None
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
 
     def begin(self) -> None:
         """Begin to read the next item, unless that has begun."""
         if self._thread is None:
-            self._thread = Thread(target=self._read, name="reading ahead", daemon=True)
+            self._thread = Thread(target=self._read, name="reading ahead")
             self._thread.start()
 
     def take(self) -> T | None:
@@ -44,5 +44,5 @@ class ReadAhead(Generic[T]):
     def _read(self) -> None:
         try:
             self._item = next(self._items, None)
-        except Exception as error:  # noqa: BLE001, it is raised again where the item is taken
+        except BaseException as error:  # noqa: BLE001, it is raised again where the item is taken
             self._error = error

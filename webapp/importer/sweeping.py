@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import islice
 from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from webapp.auth0.management_calls import ManagementCalls
@@ -25,9 +25,9 @@ from webapp.importer.seen import SeenUsers
 from webapp.profiles.definitions import read_definitions
 from webapp.profiles.embedded import lock_all_identifiers
 from webapp.profiles.facts import Facts, Identity, Sought, find_facts
-from webapp.profiles.models import ProfileIdentity
+from webapp.profiles.models import Profile, ProfileIdentity
 from webapp.profiles.owners import owners_of, profile_id_of
-from webapp.profiles.writing import delete_profile, store_profiles
+from webapp.profiles.writing import store_profiles
 from webapp.rows import delete_rows
 
 ASKED_AT_ONCE = 20
@@ -149,14 +149,14 @@ class Sweep:
         identity = self._identity(missing.user_id)
         facts = find_facts(session, [Sought(identity)], for_update=True)
         profile_id = facts.by_identity.get(identity)
-        if profile_id is None or profile_id not in facts.profiles:
+        if profile_id is None:
             return ""
         # Whoever was linked to the profile since was not asked for.
         if missing.is_shared or not facts.owners[profile_id] - {identity} <= missing.others:
             delete_rows(session, ProfileIdentity, [identity])
             return "kept"
         if clearing is None:
-            delete_profile(session, profile_id)
+            session.execute(delete(Profile).where(Profile.id == profile_id))
             return "deleted"
         return "cleared" if self._clear(session, facts, profile_id, clearing, now) else ""
 

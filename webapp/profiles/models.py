@@ -1,9 +1,8 @@
 """Tables of the embedded profile store.
 
-What finds a profile has no foreign key to it. PostgreSQL would check each row by itself, which takes it a third of all
-that it does for a first import, and the locks say as much: whoever writes such rows has just made the profile, or has
-locked it, and holds the property set; whoever deletes a profile (`writing.delete_profile`) holds that alone. A row that
-is left behind all the same, say by hand, leads to nobody: see `facts.Facts`.
+What finds a profile has no foreign key to it: PostgreSQL would check each row by itself, a quarter of all that it does
+for a first import. Whoever writes such a row has just made the profile, or has locked it, so that it is there. When a
+profile is deleted, by whomever, a trigger deletes what finds it (migration 0020).
 """
 
 from datetime import datetime

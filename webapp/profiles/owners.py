@@ -26,10 +26,8 @@ def owners_of(session: Session, profile_id: str) -> list[Identity]:
 
 def profile_id_of(session: Session, user: Identity) -> str | None:
     """Return the id of the profile to which an Auth0 user is linked, or None."""
-    is_theirs = ProfileIdentity.issuer == user[0], ProfileIdentity.subject == user[1]
-    return session.scalar(
-        select(Profile.id).join(ProfileIdentity, ProfileIdentity.profile_id == Profile.id).where(*is_theirs)
-    )
+    identity = session.get(ProfileIdentity, user, populate_existing=True)
+    return identity.profile_id if identity is not None else None
 
 
 def lock_owners(session: Session, profile_id: str, users: Iterable[Identity]) -> None:

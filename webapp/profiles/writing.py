@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from webapp.profiles.definitions import IDENTIFIER_COLUMNS, identifier_rows
@@ -77,13 +76,6 @@ def store_new_profiles(session: Session, changes: Iterable[ProfileChange], ident
 
     insert_many(session, Profile, _PROFILE_COLUMNS, rows())
     return identifiers
-
-
-def delete_profile(session: Session, profile_id: str) -> None:
-    """Delete a profile with all that finds it. Who calls this has locked all identifiers."""
-    for model in (ProfileIdentifier, ProfileIdentity):
-        session.execute(delete(model).where(model.profile_id == profile_id))
-    session.execute(delete(Profile).where(Profile.id == profile_id))
 
 
 def store_identifiers(session: Session, rows: Sequence[Row]) -> None:
