@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tools.find_chromium import find_chromium
 
@@ -29,6 +29,7 @@ CHROMIUM_ARGUMENTS = [
 EMAIL, PASSWORD = "grace@example.org", "a tall ship and a star"
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 SCHEMES = ("light", "dark")
+PATIENCE_MS = 15_000  # a page that lost its stream tries again after 5 s, and machines that run tests may be slow
 
 NewContext = Callable[[], BrowserContext]
 
@@ -85,6 +86,7 @@ def browser() -> Iterator[Browser]:
     if path is None:
         pytest.fail("no Chromium: run `.venv/bin/playwright install chromium`, or install Debian's chromium")
     arguments = CHROMIUM_ARGUMENTS + (["--no-sandbox"] if os.geteuid() == 0 else [])
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=arguments)
         yield browser
@@ -98,7 +100,7 @@ def new_context(browser: Browser) -> Iterator[Callable[[], BrowserContext]]:
 
     def make() -> BrowserContext:
         context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB", timezone_id="UTC")
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         return context
 
@@ -138,7 +140,7 @@ def admin_page(demo: Demo, browser: Browser, admin_state: Path) -> Iterator[Page
     context = browser.new_context(
         storage_state=admin_state, viewport={"width": 1280, "height": 900}, locale="en-GB", timezone_id="UTC"
     )
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE_MS)
     context.grant_permissions(["clipboard-read", "clipboard-write"], origin=demo.websync_url)
     page = context.new_page()
     mistakes: list[str] = []
