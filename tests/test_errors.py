@@ -1,5 +1,6 @@
 """Errors: a page for people, problem+json for programs, and nothing of the inside in either."""
 
+import re
 import sqlite3
 from urllib.parse import urlsplit
 
@@ -105,6 +106,9 @@ def test_every_kind_of_problem_has_its_page(client: FlaskClient) -> None:
         response = client.get(f"/problems/{kind.slug}")
         assert response.status_code == 200
         assert escape(kind.title) in response.text
+        # which says what to do
+        advice = response.text.partition('id="advice-title">What to do</h2>')[2].partition("</section>")[0]
+        assert re.search(r"<p[^>]*>\w+", advice), kind.slug
 
 
 def test_an_unknown_problem_has_no_page(client: FlaskClient) -> None:

@@ -45,13 +45,19 @@ class WebsyncError(Exception):
 
 
 class MalformedRequestError(WebsyncError):
-    """The body, or a part of the URL, does not have the documented shape."""
+    """The body, or a part of the URL, does not have the documented shape.
+
+    What to do: send what the documentation says; the detail names the place.
+    """
 
     slug, title, status = "malformed-request", "The request is malformed", HTTPStatus.BAD_REQUEST
 
 
 class NotFoundError(WebsyncError):
-    """There is no such thing."""
+    """There is no such thing.
+
+    What to do: look at the address. What was deleted is gone; what was renamed keeps its address.
+    """
 
     slug, title, status = "not-found", "Not found", HTTPStatus.NOT_FOUND
 
@@ -116,7 +122,8 @@ def explain_problem(slug: str) -> ResponseReturnValue:
     """Show what a problem's ``type`` means: the page that its URL names."""
     for kind in problem_types():
         if kind.slug == slug:
-            return render_template("problem.html", kind=kind, explanation=inspect.getdoc(kind))
+            happened, _, advice = (inspect.getdoc(kind) or "").partition("What to do:")
+            return render_template("problem.html", kind=kind, happened=happened.strip(), advice=advice.strip())
     raise NotFoundError("There is no problem of this name.")
 
 

@@ -18,7 +18,7 @@ LIFETIME = timedelta(hours=24)
 class LinkSpentError(WebsyncError):
     """A one-time link was used before, is older than 24 hours, or a newer one took its place.
 
-    Sign in with your password, or have the operator make a new link.
+    What to do: sign in with your password, or have the operator make a new link.
     """
 
     slug, title, status = "link-spent", "This link no longer works", HTTPStatus.GONE

@@ -20,7 +20,10 @@ OPEN_ENDPOINTS = frozenset(
 
 
 class SignInNeededError(WebsyncError):
-    """Only a signed-in admin may do this. Sign in on the page /sign-in, then send the form again."""
+    """Only a signed-in admin may do this.
+
+    What to do: sign in on the page /sign-in, then send the form again.
+    """
 
     slug, title, status = "sign-in-needed", "Please sign in", HTTPStatus.UNAUTHORIZED
 

@@ -26,50 +26,78 @@ T = TypeVar("T")
 
 
 class Auth0RefusedError(WebsyncError):
-    """Auth0 does not accept the connection's client id and secret, or does not let them use the Management API."""
+    """Auth0 does not accept the connection's client id and secret, or does not let them use the Management API.
+
+    What to do: compare the client id and secret on the connection's page with the application's in Auth0, and
+    authorize it for the Management API: APIs > Auth0 Management API > Machine to Machine Applications.
+    """
 
     slug, title, status = "auth0-refused", "Auth0 refuses the client id and secret", HTTPStatus.BAD_GATEWAY
 
 
 class MissingScopeError(WebsyncError):
-    """The connection's application at Auth0 lacks a permission (scope) of the Management API."""
+    """The connection's application at Auth0 lacks a permission (scope) of the Management API.
+
+    What to do: add the permission that the detail names in Auth0: APIs > Auth0 Management API > Machine to Machine
+    Applications, where the application is authorized. Then try again.
+    """
 
     slug, title, status = "missing-scope", "A permission is missing at Auth0", HTTPStatus.BAD_GATEWAY
 
 
 class Auth0UnavailableError(WebsyncError):
-    """Auth0 cannot be reached, or has no time for us now. Nothing is wrong with the request: try again later."""
+    """Auth0 cannot be reached, or has no time for us now. Nothing is wrong with the request.
+
+    What to do: try again later. If it goes on, see that Websync reaches the connection's domain.
+    """
 
     slug, title, status = "auth0-unavailable", "Auth0 cannot be reached", HTTPStatus.SERVICE_UNAVAILABLE
     headers: ClassVar = {"Retry-After": "60"}
 
 
 class Auth0AnswerError(WebsyncError):
-    """Auth0 said no, or something that cannot be understood. ``auth0_status`` is the HTTP status of its answer."""
+    """Auth0 said no, or something that cannot be understood. ``auth0_status`` is the HTTP status of its answer.
+
+    What to do: read Auth0's own words in the detail, and look at what they name in the Auth0 dashboard.
+    """
 
     slug, title, status = "auth0-answer", "Auth0 did not do what was asked", HTTPStatus.BAD_GATEWAY
 
 
 class ExportFailedError(WebsyncError):
-    """Auth0 gave up the job that exports the users, for the reason in the detail. Another try makes a new job."""
+    """Auth0 gave up the job that exports the users, for the reason in the detail.
+
+    What to do: run the import again, which makes a new job. If that fails too, the reason is a matter for Auth0's
+    support.
+    """
 
     slug, title, status = "export-failed", "Auth0 could not export the users", HTTPStatus.BAD_GATEWAY
 
 
 class ExportLateError(WebsyncError):
-    """The job that exports the users did not end in time. Another try makes a new job."""
+    """The job that exports the users did not end in time.
+
+    What to do: look at the tenant's state in the Auth0 dashboard, then run the import again.
+    """
 
     slug, title, status = "export-late", "Auth0's export does not end", HTTPStatus.GATEWAY_TIMEOUT
 
 
 class ExportGoneError(WebsyncError):
-    """Auth0 no longer has the job or its file, which it keeps for 24 hours. Another try makes a new job."""
+    """Auth0 no longer has the job or its file, which it keeps for 24 hours.
+
+    What to do: run the import again, which makes a new job.
+    """
 
     slug, title, status = "export-gone", "Auth0's export is gone", HTTPStatus.BAD_GATEWAY
 
 
 class ExportFileError(WebsyncError):
-    """The exported file cannot be fetched: the link leads where it must not, or the download broke off each time."""
+    """The exported file cannot be fetched: the link leads where it must not, or the download broke off each time.
+
+    What to do: look at the network between Websync and Auth0's storage, and at a proxy that ends long downloads.
+    Then run the import again. Websync fetches by https from a public name, and follows no redirects.
+    """
 
     slug, title, status = "export-file", "The exported file cannot be fetched", HTTPStatus.BAD_GATEWAY
 
@@ -77,7 +105,7 @@ class ExportFileError(WebsyncError):
 class ChangesUnknownError(WebsyncError):
     """Auth0's search cannot say who changed: a thousand users in one millisecond, or an answer in no order.
 
-    An export of all users can.
+    What to do: nothing. An export of all users can, and an import makes one by itself.
     """
 
     slug, title, status = "changes-unknown", "Auth0's search cannot say who changed", HTTPStatus.BAD_GATEWAY

@@ -19,7 +19,10 @@ from webapp.settings import settings
 
 
 class NotDeployableError(WebsyncError):
-    """The goal lacks something that deploying its Action needs."""
+    """The goal lacks something that deploying its Action needs.
+
+    What to do: mend what the detail names, then deploy again.
+    """
 
     slug, title, status = "not-deployable", "The Action cannot be deployed yet", HTTPStatus.CONFLICT
 

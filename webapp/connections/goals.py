@@ -27,7 +27,10 @@ PostgreSQL, 13.3.2 (FOR NO KEY UPDATE)."""
 
 
 class StaleRevisionError(WebsyncError):
-    """Somebody else saved the goal or connection while this page was open. Nothing was overwritten."""
+    """Somebody else saved the goal or connection while this page was open. Nothing was overwritten.
+
+    What to do: open the page again, and repeat your changes.
+    """
 
     slug, title, status = "stale-revision", "Somebody else saved this meanwhile", HTTPStatus.CONFLICT
 

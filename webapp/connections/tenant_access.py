@@ -20,7 +20,10 @@ Json = dict[str, Any]
 
 
 class NotCallableError(WebsyncError):
-    """The connection lacks something that calling its tenant needs."""
+    """The connection lacks something that calling its tenant needs.
+
+    What to do: enter on the connection's page what the detail names.
+    """
 
     slug, title, status = "not-callable", "The tenant cannot be called yet", HTTPStatus.CONFLICT
 

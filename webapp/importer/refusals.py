@@ -8,7 +8,7 @@ from webapp.errors import WebsyncError
 class NotImportableError(WebsyncError):
     """The goal or its connection lacks something that a run needs, or is switched off.
 
-    What to do: ``detail`` says what is missing; add it on the connection's page and run the import again.
+    What to do: add on the connection's page what the detail says is missing, and run the import again.
     """
 
     slug, title, status = "not-importable", "The goal cannot be imported", HTTPStatus.CONFLICT

@@ -7,7 +7,10 @@ from webapp.errors import WebsyncError
 
 
 class TokenRefusedError(WebsyncError):
-    """The token is not accepted. ``check`` names the check that failed, never what would have been right."""
+    """The token is not accepted. ``check`` names the check that failed, never what would have been right.
+
+    What to do: paste the token into "Check a token" on the goal's page, which says to you what is wrong with it.
+    """
 
     slug, title, status = "token-refused", "The token is not accepted", HTTPStatus.UNAUTHORIZED
     headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
@@ -52,7 +55,10 @@ class TokenAlgorithmError(TokenRefusedError):
 
 
 class TokenExtensionError(TokenRefusedError):
-    """The token's header asks for an extension of JWT (``crit``, ``b64``), and Websync knows none; nor does Auth0."""
+    """The token's header asks for an extension of JWT (``crit``, ``b64``), and Websync knows none; nor does Auth0.
+
+    What to do: post the tokens of Auth0 itself, which ask for none.
+    """
 
     slug, title = "token-extension", "The token asks for an extension"
 
@@ -60,7 +66,7 @@ class TokenExtensionError(TokenRefusedError):
 class TokenEmbeddedKeyError(TokenRefusedError):
     """The token's header brings a signing key along, or says where one is; only the tenant's own keys count.
 
-    Auth0 makes no such tokens: somebody else made this one.
+    What to do: nothing. Auth0 makes no such tokens: somebody else made this one.
     """
 
     slug, title = "token-embedded-key", "The token brings its own key"
@@ -76,7 +82,10 @@ class TokenKindError(TokenRefusedError):
 
 
 class TokenSignatureError(TokenRefusedError):
-    """The signature does not fit: the token was changed, or somebody else signed it."""
+    """The signature does not fit: the token was changed, or somebody else signed it.
+
+    What to do: post the token just as the SDK returned it, and see that it comes from the connection's tenant.
+    """
 
     slug, title = "token-signature", "The token's signature is wrong"
 
@@ -148,7 +157,10 @@ class SigningSecretError(WebsyncError):
 
 
 class TokenSubjectError(TokenRefusedError):
-    """The token does not speak of a person: its subject is missing, malformed, or an application."""
+    """The token does not speak of a person: its subject is missing, malformed, or an application.
+
+    What to do: let a person log in. A token of the client credentials grant speaks of an application.
+    """
 
     slug, title = "token-subject", "The token is not about a person"
 
@@ -163,13 +175,19 @@ class TokenTooLargeError(WebsyncError):
 
 
 class BodyTooLargeError(WebsyncError):
-    """The body has more than 24 KiB (64 KiB where an Action calls)."""
+    """The body has more than 24 KiB (64 KiB where an Action calls).
+
+    What to do: post the token alone. It has at most 16 KiB, and nothing else of size belongs there.
+    """
 
     slug, title, status = "body-too-large", "The body is too large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
 class NotJsonError(WebsyncError):
-    """The body is not sent as ``application/json``."""
+    """The body is not sent as ``application/json``.
+
+    What to do: set the ``Content-Type``.
+    """
 
     slug, title, status = "not-json", "The body is not JSON", HTTPStatus.UNSUPPORTED_MEDIA_TYPE
 
