@@ -115,6 +115,14 @@ def test_one_user_in_a_hundred_differs_between_the_exports(tmp_path: Path) -> No
     assert sum(before != after for before, after in zip(*lines, strict=True)) == 10
 
 
+def test_the_users_of_the_import_bench_are_as_large_as_those_for_which_targets_were_set(tmp_path: Path) -> None:
+    # given a file of the import bench
+    packed = write_exports(tmp_path, 2_000).first.read_bytes()
+    # then a user has about 855 bytes, and about 147 of them packed: less is decoded in less time
+    assert len(gzip.decompress(packed)) / 2_000 == pytest.approx(855, rel=0.03)
+    assert len(packed) / 2_000 == pytest.approx(147, rel=0.03)
+
+
 def test_everybody_has_two_tokens_far_apart() -> None:
     # given the order of 1,001 tokens
     order = turns(1001, first_person=500)

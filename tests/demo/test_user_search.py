@@ -1,5 +1,6 @@
 """The demo tenant's user search, over kept and generated users."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import httpx2
@@ -7,7 +8,8 @@ import pytest
 
 from tests.demo.conftest import ADA, RunningTenant
 from webapp.demo.faults import set_faults
-from webapp.demo.population import change_users, delete_users, populate, stamp_of
+from webapp.demo.generated_users import stamp_of
+from webapp.demo.population import change_users, delete_users, populate
 from webapp.demo.seed import CUSTOMERS, STAFF
 from webapp.demo.state import utc_now
 
@@ -121,6 +123,20 @@ def test_a_generated_user_is_found_by_address(crowd: RunningTenant, management: 
     (changed,) = management.get("users-by-email", params={"email": user["email"]}).json()
     assert changed["name"] == "New Name"
     assert found(management, 'email:"user.4@staff.example"')["total"] == 1
+
+
+@pytest.mark.parametrize(
+    "change", [lambda each: each[:-1], lambda each: each[:-1] + "g", lambda each: each[:6] + "f" + each[7:], str.upper]
+)
+def test_an_id_that_is_nearly_that_of_a_generated_user_is_nobodys(
+    crowd: RunningTenant, management: httpx2.Client, change: Callable[[str], str]
+) -> None:
+    # given a generated user's id
+    (user,) = management.get("users-by-email", params={"email": "user.7@staff.example"}).json()
+    # when something of it is different
+    nearly = change(user["user_id"])
+    # then nobody has it
+    assert management.get(f"users/{nearly}").status_code == 404
 
 
 def test_errors_come_as_often_as_is_wanted(tenant: RunningTenant, management: httpx2.Client) -> None:

@@ -4,25 +4,15 @@ Nothing of them is kept but how many there are, and what happened to them since:
 a million users take no memory, and the same number is the same user every time.
 """
 
-import hashlib
-import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
-from functools import cache
 from typing import Any
+
+from webapp.demo.generated_users import FIRST_MS, STEP_MS, created_ms, generated_user, number_in, user_id_of
 
 Data = dict[str, Any]
 
 MAX_USERS = 2_000_000
-FIRST_MS = 1_577_836_800_000
-"""2020-01-01: when the first user was made, in epoch milliseconds. One more followed in each minute."""
-STEP_MS = 60_000
-GIVEN_NAMES = ("Ada", "Bram", "Chidi", "Dana", "Elif", "Femi", "Gwen", "Hugo", "Ines", "Jun", "Kofi", "Lena", "Zoë")
-FAMILY_NAMES = ("Adeyemi", "Bakker", "Costa", "Dubois", "Eriksen", "Fischer", "García", "Haddad", "O'Neill", "Åström")
-CITIES = ("Nijmegen", "Gent", "Porto", "Łódź", "Bergen")
-PLANS = ("free", "silver", "gold", None)
-INTERESTS = ("running", "hiking", "cycling", "swimming")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,81 +89,24 @@ class Population:
         return max(moments, default=created_ms(number))
 
     def user_id(self, number: int) -> str:
-        """Return the user's id: as Auth0's, with the connection and the number in its 24 hexadecimal digits."""
-        return f"auth0|{_digest(self.connection)}{number:016x}"
+        """Return the id of the user with this number."""
+        return user_id_of(self.connection, number)
 
     def number_of(self, user_id: str) -> int | None:
         """Return the number of the user with this id, or None if it is nobody of this population."""
-        match = re.fullmatch(rf"auth0\|{_digest(self.connection)}([0-9a-f]{{16}})", user_id)
-        return int(match[1], 16) if match and int(match[1], 16) < self.number else None
+        number = number_in(user_id)
+        return number if 0 <= number < self.number and self.user_id(number) == user_id else None
 
     def user(self, number: int) -> Data:
-        """Return the user with this number as the Management API shows them.
-
-        Between them they have what real users have: no metadata, null, empty lists, texts with quotes and accents.
-        """
+        """Return the user with this number as the Management API shows them."""
         touched = [each for each in self.changes if each.touches(number)]
-        version = sum(not each.is_login for each in touched)
-        given, family = GIVEN_NAMES[number % len(GIVEN_NAMES)], FAMILY_NAMES[number // 7 % len(FAMILY_NAMES)]
-        created, updated = stamp_of(created_ms(number)), stamp_of(self.updated_ms(number))
-        user = {
-            "user_id": self.user_id(number),
-            "email": f"user.{number}@{self.connection.lower()}.example",
-            "email_verified": number % 31 != 0,
-            "name": f"{given} {family}",
-            "given_name": given,
-            "family_name": family,
-            "nickname": f"user.{number}",
-            "picture": f"https://cdn.shop.example/people/{number % 100}.png",
-            "created_at": created,
-            "updated_at": updated,
-            "last_login": updated,
-            "last_ip": f"198.51.100.{number % 254 + 1}",
-            "logins_count": number % 50 + len(touched) + 1,
-            "identities": [
-                {
-                    "connection": self.connection,
-                    "provider": "auth0",
-                    "user_id": f"{_digest(self.connection)}{number:016x}",
-                    "isSocial": False,
-                }
-            ],
-        }
-        if number % 3 == 0:
-            user["phone_number"] = f"+3120{number % 10_000_000:07}"
-        if number % 50 != 49:
-            user["user_metadata"] = _user_metadata(number, version)
-            user["app_metadata"] = {"customer_number": f"C-{number:07}", "points": number * 7 % 1_000 + version * 10}
-        return user
-
-
-def _user_metadata(number: int, version: int) -> Data:
-    metadata: Data = {
-        "plan": PLANS[(number + version) % len(PLANS)],
-        "interests": [name for place, name in enumerate(INTERESTS) if number >> place & 1],
-        "address": {"city": CITIES[number % len(CITIES)]},
-    }
-    if number % 2:
-        metadata["newsletter"] = number % 4 == 1
-    if number % 97 == 0:
-        metadata["note"] = 'likes <b>bold</b>, "quotes" &\nnew lines; =1+1'
-    return metadata
-
-
-def created_ms(number: int) -> int:
-    """Return when the user with this number was made: later for each next one, at odd milliseconds."""
-    return FIRST_MS + number * STEP_MS + number * 7_919 % STEP_MS
-
-
-def stamp_of(moment_ms: int) -> str:
-    """Return epoch milliseconds as Auth0 writes a moment."""
-    seconds, milliseconds = divmod(moment_ms, 1_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{milliseconds:03}Z"
-
-
-@cache
-def _digest(connection: str) -> str:
-    return hashlib.sha256(connection.encode()).hexdigest()[:8]
+        return generated_user(
+            self.connection,
+            number,
+            updated_ms=self.updated_ms(number),
+            logins=len(touched) + 1,
+            version=sum(not each.is_login for each in touched),
+        )
 
 
 def populations(data: Data) -> list[Population]:

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
 
-from webapp.demo.population import Population, populations, stamp_of
+from webapp.demo.generated_users import stamp_of
+from webapp.demo.population import Population, populations
 from webapp.demo.user_queries import Term, values_at
 
 Data = dict[str, Any]
