@@ -284,9 +284,10 @@ def test_sqlite_waits_for_the_disk_and_keeps_foreign_keys(make_sqlite: Callable[
     with database.reading() as session:
         found = {
             name: session.execute(text(f"PRAGMA {name}")).scalar()
-            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "wal_autocheckpoint")
         }
     # then nothing answered can be lost
+    assert found.pop("wal_autocheckpoint") == 4_000
     assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 10_000}
     database.close()
 
