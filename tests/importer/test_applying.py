@@ -22,7 +22,7 @@ from webapp.connections.saving import ConnectionDetails, save_connection
 from webapp.connections.transforms import Transform, TransformKind
 from webapp.errors import NotFoundError
 from webapp.importer import applying, chunks
-from webapp.importer.applying import FEW_USERS, ImportRun
+from webapp.importer.applying import FEW_USERS, ChunkApplier, ImportRun
 from webapp.importer.chunks import MAX_CHUNK_USERS
 from webapp.importer.importing import import_users
 from webapp.importer.memory import ask_changed, forget_users
@@ -586,6 +586,41 @@ def test_a_chunk_is_written_while_the_next_one_is_read(tenant: Tenant, monkeypat
     assert result.states == {CREATED: FEW_USERS + 2}
     assert threading.current_thread() not in readers
     assert not any(reader.is_alive() for reader in readers)
+
+
+def test_users_who_are_read_beforehand_come_to_the_same(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    # given a file in which half of the users come twice, so that they find what they left
+    monkeypatch.setattr(chunks, "MAX_CHUNK_USERS", FEW_USERS + 1)
+    goal = tenant.save(links=(USER_LINK, EMAIL_LINK), mappings=(PLAN, ImportMapping("email", "email")))
+    numbers = [*range(150), *range(75)]
+    users = [
+        User(line, with_plan(f"{line}", user_id=f"auth0|{n}", email=f"{n}@x.example", email_verified=n % 3 > 0))
+        for line, n in enumerate(numbers)
+    ]
+    # when it is imported with the next chunk read beforehand
+    ahead = import_users(tenant.database, ImportRun("ahead", goal), iter(users), reads_ahead=True)
+    values = {user.fields["user_id"]: tenant.values(user.fields["user_id"]) for user in users}
+    # then it is as if that were not so: whoever compares everybody finds nothing that differs
+    assert ahead.read == sum(ahead.states.values()) == len(users)
+    again = import_users(tenant.database, ImportRun("again", goal, is_full=True), iter(users[75:]))
+    assert again.states == {UNCHANGED: 150}
+    assert {user_id: tenant.values(user_id) for user_id in values} == values
+
+
+def test_what_was_prepared_counts_no_more_once_a_property_is_another(tenant: Tenant) -> None:
+    # given a chunk that was read and prepared, of somebody whose card is a text so far
+    goal = tenant.save(links=(IdentifierLink("app_metadata.card", "card"),), mappings=(PLAN,))
+    make_profile(tenant, "known", card="7")
+    applier = ChunkApplier(tenant.database, ImportRun("run", goal))
+    entries = [applier.read(User(1, with_plan("gold", app_metadata={"card": "07"})))]
+    applier.prepare(entries)
+    # when cards become numbers before it is applied
+    is_card = PropertyDefinition.id == "card"
+    with tenant.database.transaction() as session:
+        session.execute(update(PropertyDefinition).where(is_card).values(property_type="number"))
+    result = applier.apply(entries, now=tenant.now)
+    # then the number leads to the profile
+    assert result.newest == ["known"]
 
 
 def test_a_pipe_is_read_by_nobody_else(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,16 +14,22 @@ from webapp.importer.reading_ahead import ReadAhead
 @given(st.lists(st.booleans(), max_size=8))
 def test_the_items_are_the_same_however_often_they_are_read_beforehand(begun: list[bool]) -> None:
     # given as many items as there are moments, at some of which the next one is begun
-    ahead = ReadAhead(iter(range(len(begun))))
-    taken = []
+    taken: list[int | None] = []
+    prepared: list[int] = []
+    ahead = ReadAhead(iter(range(len(begun))), prepared.append)
     for is_begun in begun:
         if is_begun:
             ahead.begin()
             ahead.begin()
         taken.append(ahead.take())
-    # then each comes once, and then none
+    # then each comes once, prepared if it was read beforehand, and then none
     assert taken == list(range(len(begun)))
+    assert prepared == [number for number, is_begun in enumerate(begun) if is_begun]
     assert [ahead.take(), ahead.take()] == [None, None]
+
+
+def ignore(item: object) -> None:
+    """Prepare nothing."""
 
 
 def test_what_is_read_beforehand_holds_nobody_up() -> None:
@@ -34,7 +40,7 @@ def test_what_is_read_beforehand_holds_nobody_up() -> None:
         assert may_come.wait(10)
         yield "late"
 
-    ahead = ReadAhead(items())
+    ahead = ReadAhead(items(), ignore)
     # when it is begun, then whoever did so goes on, and gets it at last
     ahead.begin()
     may_come.set()
@@ -47,7 +53,7 @@ def test_an_error_comes_where_the_item_would_be_taken() -> None:
         raise UnreadableFileError("it breaks off")
 
     # given a file that breaks off after its first item
-    ahead = ReadAhead(items())
+    ahead = ReadAhead(items(), ignore)
     ahead.begin()
     assert ahead.take() == "first"
     # when the next one is read beforehand, then nothing is raised there

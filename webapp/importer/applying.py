@@ -79,6 +79,13 @@ class _Chunk(NamedTuple):
     result: ImportResult
 
 
+class _Prepared(NamedTuple):
+    """What a chunk may need, found out beforehand: the candidates of its users, by the ids of these objects."""
+
+    entries: Sequence[ReadEntry]
+    candidates: dict[int, Candidate]
+
+
 class ChunkApplier:
     """Reads the users of one run as its goal maps them, and applies them in chunks.
 
@@ -90,10 +97,17 @@ class ChunkApplier:
         self._database = database
         self._run = run
         self._known_mapper: UserMapper | None = None
+        self._prepared = _Prepared((), {})
 
     def read(self, entry: Entry) -> ReadEntry:
         """Return what the goal needs of an entry."""
         return self._mapper.read(entry) if type(entry) is User else entry  # type: ignore[return-value]
+
+    def prepare(self, entries: Sequence[ReadEntry]) -> None:
+        """Do what is to be done with a chunk of users who have changed, before it is applied, in whatever thread."""
+        mapper = self._mapper
+        candidates = {id(each): candidate_of(mapper, each) for each in entries if type(each) is MappedUser}
+        self._prepared = _Prepared(entries, candidates)
 
     def apply(
         self,
@@ -129,7 +143,7 @@ class ChunkApplier:
     def _apply_once(
         self, entries: Sequence[ReadEntry], now: datetime, step: Step | None, meanwhile: Callable[[], object]
     ) -> ImportResult:
-        mapper, chunk = self._mapper, self._chunk(entries, step)
+        chunk = self._chunk(entries, step)
         with self._database.reading() as session:
             earlier, changed = self._look(session, chunk)
         if earlier is not None:
@@ -139,8 +153,7 @@ class ChunkApplier:
             return chunk.result
         result = chunk.result
         with suppress(_DryRunError), self._database.transaction() as session:
-            candidates = [candidate_of(mapper, user) for user in changed]
-            result = self._apply(session, chunk, candidates, now, meanwhile)
+            result = self._apply(session, chunk, self._candidates(entries, changed), now, meanwhile)
             if self._run.is_dry:
                 raise _DryRunError
         return result
@@ -153,6 +166,11 @@ class ChunkApplier:
                 definitions = read_definitions(session, self._properties)
             self._known_mapper = UserMapper(self._run.goal.goal, definitions, issuer=self._run.goal.tenant.issuer)
         return self._known_mapper
+
+    def _candidates(self, entries: Sequence[ReadEntry], users: Iterable[MappedUser]) -> list[Candidate]:
+        if entries is self._prepared.entries:  # and not read again, for other definitions
+            return [self._prepared.candidates[id(user)] for user in users]
+        return [candidate_of(self._mapper, user) for user in users]
 
     def _look(self, session: Session, chunk: _Chunk) -> tuple[ImportResult | None, list[MappedUser]]:
         """Return what came of the chunk if it was applied before, and who has changed since the last import."""

@@ -39,7 +39,7 @@ def import_users(
         NotFoundError: the goal was deleted meanwhile.
     """
     applier, total = ChunkApplier(database, run), ImportResult()
-    chunks = ReadAhead(chunks_of(map(applier.read, islice(entries, limit))))
+    chunks = ReadAhead(chunks_of(map(applier.read, islice(entries, limit))), applier.prepare)
     meanwhile = chunks.begin if reads_ahead else None
     try:
         while (chunk := chunks.take()) is not None:

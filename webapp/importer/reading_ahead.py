@@ -1,6 +1,6 @@
 """Reading ahead: the next chunk of a file is read in a thread of its own while the database writes the one before."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from threading import Thread
 from typing import Generic, TypeVar
 
@@ -10,12 +10,13 @@ T = TypeVar("T")
 class ReadAhead(Generic[T]):
     """Takes items from an iterator, the next one beforehand where its user says that it is the moment.
 
-    At other moments the thread would take Python's lock from whoever has more to do than to wait. Who ends before the
-    end calls `join`.
+    At other moments the thread would take Python's lock from whoever has more to do than to wait. What is read
+    beforehand is given to ``prepare`` too. Who ends before the end calls `join`.
     """
 
-    def __init__(self, items: Iterator[T]) -> None:
+    def __init__(self, items: Iterator[T], prepare: Callable[[T], None]) -> None:
         self._items = items
+        self._prepare = prepare
         self._thread: Thread | None = None
         self._item: T | None = None
         self._error: BaseException | None = None
@@ -44,5 +45,7 @@ class ReadAhead(Generic[T]):
     def _read(self) -> None:
         try:
             self._item = next(self._items, None)
+            if self._item is not None:
+                self._prepare(self._item)
         except BaseException as error:  # noqa: BLE001, it is raised again where the item is taken
             self._error = error
