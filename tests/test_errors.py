@@ -102,7 +102,9 @@ def test_nothing_is_at_an_address_with_a_nul(app: Flask, admin_client: FlaskClie
 
 
 def test_every_kind_of_problem_has_its_page(client: FlaskClient) -> None:
-    for kind in problem_types():
+    ours = [kind for kind in problem_types() if kind.__module__.startswith("webapp.")]  # tests have some too
+    assert ours
+    for kind in ours:
         response = client.get(f"/problems/{kind.slug}")
         assert response.status_code == 200
         assert escape(kind.title) in response.text
